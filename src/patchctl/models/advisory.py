@@ -22,6 +22,12 @@ class FeedKind(StrEnum):
     EOL = "eol"
 
 
+# Kinds whose records are advisories.
+KINDS_OF_ADVISORIES = frozenset(
+    {FeedKind.OSV, FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.CHANGELOG}
+)
+
+
 class NameKind(StrEnum):
     """Whether an advisory names source packages (Debian, Rocky) or binary ones (AlmaLinux)."""
 

@@ -137,3 +137,38 @@ class FeedsStatus(Model):
     feeds: tuple[FeedAge, ...]
     missing: tuple[str, ...]
     uncovered: tuple[str, ...]
+
+
+class ShownFeed(Model):
+    """A stored feed as programs are shown it. Times are ISO 8601 in UTC, empty where
+    unknown: `dated` is that of the content, `imported` when it came in, `checked` when its address
+    last confirmed it. `entries` counts usable records, `bad` those that could not be read,
+    `ecosystems` the advisories about each release. `address` is empty where it came from a file.
+    `age_s` is negative where it is dated in the future. `stale`: too old, or too far in the future.
+    `outdated`: an older patchctl has read it in another way."""
+
+    name: str
+    kind: FeedKind
+    dated: str
+    imported: str
+    checked: str
+    entries: int
+    bad: int
+    ecosystems: dict[str, int]
+    address: str
+    digest: str
+    age_s: int
+    max_age_s: int
+    stale: bool
+    outdated: bool
+
+
+class ShownFeedsStatus(Model):
+    """What is held, as programs are shown it at `as_of`, ISO 8601 in UTC. `missing`: names of feeds
+    that the fleet needs and of which nothing is held. `uncovered`: its releases of which no feed
+    speaks."""
+
+    as_of: str
+    feeds: tuple[ShownFeed, ...]
+    missing: tuple[str, ...]
+    uncovered: tuple[str, ...]

@@ -1,10 +1,18 @@
-"""Show vulnerability data to people and programs. Pure: models to lines and builtins."""
+"""Vulnerability data for a person and for scripts. Pure: models to lines and builtins."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..models.feeds import FeedAge, FeedInfo, FeedsStatus, FeedUpdate, UpdateOutcome
+from ..models.feeds import (
+    FeedAge,
+    FeedInfo,
+    FeedsStatus,
+    FeedUpdate,
+    ShownFeed,
+    ShownFeedsStatus,
+    UpdateOutcome,
+)
 from ..models.words import day, some, timestamp
 from .view import Note, Part, Table, View, all_notes
 
@@ -14,7 +22,7 @@ _DAY = 86_400
 
 
 def rows(ages: Iterable[FeedAge]) -> list[Sequence[str]]:
-    """Return a row for each feed, for columns HEADER."""
+    """One row a feed, below HEADER."""
     return [
         (
             age.feed.name,
@@ -31,7 +39,7 @@ def rows(ages: Iterable[FeedAge]) -> list[Sequence[str]]:
 
 
 def update_row(update: FeedUpdate) -> Sequence[str]:
-    """Return a row for columns UPDATES."""
+    """One row below UPDATES."""
     feed = update.feed
     if feed is None:
         return (update.name, update.outcome.value, "-", "-", "-", "see the error")
@@ -47,41 +55,38 @@ def update_row(update: FeedUpdate) -> Sequence[str]:
 
 
 def update_data(update: FeedUpdate) -> dict[str, Any]:
-    """Return the data of one feed in `feeds update -o json`."""
+    """One result of `feeds update -o json`: what became of the feed, then what is held of it."""
     return {
         "name": update.name,
-        "outcome": update.outcome.value,
+        "outcome": update.outcome,
         "reason": update.reason,
         "changed": update.changed,
         "gone": update.gone,
-        **({} if update.feed is None else _feed(update.feed)),
+        **({} if update.feed is None else _fields(update.feed)),
     }
 
 
-def status_data(
-    ages: Iterable[FeedAge], missing: Sequence[str], uncovered: Sequence[str], as_of: int
-) -> dict[str, Any]:
-    """Return the data of `feeds status -o json`."""
-    return {
-        "as_of": timestamp(as_of),
-        "feeds": [
-            {
-                "name": age.feed.name,
-                **_feed(age.feed),
-                "age_s": age.age_s,
-                "max_age_s": age.max_age_s,
-                "stale": age.stale,
-                "outdated": age.feed.outdated,
-            }
-            for age in ages
-        ],
-        "missing": list(missing),
-        "uncovered": list(uncovered),
-    }
+def status_data(status: FeedsStatus) -> ShownFeedsStatus:
+    """`feeds status -o json`."""
+    return ShownFeedsStatus(
+        as_of=timestamp(status.as_of),
+        feeds=tuple(
+            ShownFeed(
+                **_fields(age.feed),
+                age_s=age.age_s,
+                max_age_s=age.max_age_s,
+                stale=age.stale,
+                outdated=age.feed.outdated,
+            )
+            for age in status.feeds
+        ),
+        missing=status.missing,
+        uncovered=status.uncovered,
+    )
 
 
 def closing(updates: Sequence[FeedUpdate]) -> str:
-    """Return the last line: `2 updated, 1 unchanged, 1 failed (what was held stays)`."""
+    """`2 updated, 1 unchanged, 1 failed (what was held stays)`."""
     counts = [
         f"{count} {outcome.value}"
         for outcome in UpdateOutcome
@@ -92,7 +97,7 @@ def closing(updates: Sequence[FeedUpdate]) -> str:
 
 
 def lacks(missing: Sequence[str], uncovered: Sequence[str]) -> list[str]:
-    """Return the data that the fleet needs and no feed has."""
+    """What the fleet needs and nothing gives."""
     lines = []
     if missing:
         lines.append(f"missing: {', '.join(missing)}; `patchctl feeds update` fetches them")
@@ -104,9 +109,11 @@ def lacks(missing: Sequence[str], uncovered: Sequence[str]) -> list[str]:
     return lines
 
 
-def _feed(feed: FeedInfo) -> dict[str, Any]:
+def _fields(feed: FeedInfo) -> dict[str, Any]:
+    """What is shown of a stored feed."""
     return {
-        "kind": feed.kind.value,
+        "name": feed.name,
+        "kind": feed.kind,
         "dated": timestamp(feed.dated),
         "imported": timestamp(feed.imported),
         "checked": timestamp(feed.checked),
@@ -146,11 +153,11 @@ class FeedsUpdateView(View):
     updates: Sequence[FeedUpdate]
 
     def data(self) -> dict[str, Any]:
-        """The result for each feed."""
+        """What became of every feed."""
         return {"feeds": [update_data(update) for update in self.updates]}
 
     def parts(self) -> Iterator[Part]:
-        """A row for each feed."""
+        """A row a feed."""
         yield Table(UPDATES, map(update_row, self.updates))
         yield Note(closing(self.updates))
 
@@ -161,13 +168,12 @@ class FeedsStatusView(View):
 
     status: FeedsStatus
 
-    def data(self) -> dict[str, Any]:
-        """All feeds with their ages, and what is missing."""
-        now = self.status
-        return status_data(now.feeds, now.missing, now.uncovered, now.as_of)
+    def data(self) -> ShownFeedsStatus:
+        """Every feed with its age, and what is missing."""
+        return status_data(self.status)
 
     def parts(self) -> Iterator[Part]:
-        """A row for each feed, then what is missing."""
+        """A row a feed, then what is missing."""
         yield Table(HEADER, rows(self.status.feeds))
         yield from all_notes(lacks(self.status.missing, self.status.uncovered))
 
@@ -179,9 +185,9 @@ class FeedsRemovedView(View):
     names: Sequence[str]
 
     def data(self) -> dict[str, Any]:
-        """The names of the removed feeds."""
+        """Their names."""
         return {"removed": self.names}
 
     def parts(self) -> Iterator[Part]:
-        """The names of the removed feeds."""
+        """Their names."""
         yield Note(f"removed {', '.join(self.names)}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..audit import chain, words
+from ..audit import chain, notes
 from ..audit.interfaces import LogFiles
 from ..audit.verify import alone
 from ..audit.verify import verify as check
@@ -65,7 +65,7 @@ def records(log: LogFiles, record_filter: Filter) -> Iterator[AuditRecord]:
 
 def in_words(shown: Iterable[AuditRecord]) -> Iterator[AuditNote]:
     """Return the records in words."""
-    return map(words.note, shown)
+    return map(notes.note, shown)
 
 
 def verify(log: LogFiles, database: Callable[[], State]) -> AuditVerdict:

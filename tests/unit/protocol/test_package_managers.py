@@ -2,14 +2,19 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 from host_shells import LIBRARY, ROLES
 
+from patchctl.assessment.findings.compliance import SCHEMES
+from patchctl.discovery.managers import READERS
 from patchctl.models.facts import PackageManager
 from patchctl.plan.managers import DECISIONS
+from patchctl.protocol.managers import MODULES
 
 # Roles whose scripts are put together with a package manager's files.
 NEUTRAL_ROLES = ("transaction", "apply", "verify", "reboot", "rollback")
@@ -71,6 +76,57 @@ class TestAManager:
     def test_its_files_have_at_most_500_lines(self, manager: str) -> None:
         for path in manager_files(manager):
             assert len(path.read_text().splitlines()) <= 500, path.name
+
+
+def questions() -> set[str]:
+    """What the header of host_rules.sh lists."""
+    header = (ROLES / "patch_connection/files/host_rules.sh").read_text().split("\n\n")[0]
+    return set(re.findall(r"^#   ([a-z_]+)  +\S", header, re.MULTILINE))
+
+
+@pytest.mark.parametrize("manager", [it for it in PackageManager if it is not PackageManager.NONE])
+class TestAManagerIsWhole:
+    """CONTRIBUTING's list of what one needs, so that no part of it is forgotten."""
+
+    @pytest.mark.parametrize("table", [MODULES, READERS, DECISIONS, SCHEMES])
+    def test_has_its_row(self, manager: PackageManager, table: Mapping[str, object]) -> None:
+        assert manager in table
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "patch_transaction/files/manager_NAME.sh",
+            "patch_connection/files/host_NAME.sh",
+            "patch_connection/files/manager_NAME_cause.sh",
+            "patch_connection/files/manager_NAME_settings.sh",
+            "patch_discover/files/discover_NAME.sh",
+            "patch_resolve/files/NAME.sh",
+            "patch_resolve/files/NAME_excluded.sh",
+            "patch_fetch/files/NAME.sh",
+        ],
+    )
+    def test_has_its_script(self, manager: PackageManager, path: str) -> None:
+        assert (ROLES / path.replace("NAME", manager)).is_file()
+
+    def test_answers_the_questions_of_host_rules(self, manager: PackageManager) -> None:
+        text = (ROLES / f"patch_connection/files/host_{manager}.sh").read_text()
+        assert len(questions()) == 5
+        assert {f"{manager}_{question}" for question in questions()} <= {*FUNCTION.findall(text)}
+
+    def test_is_told_from_others_by_discovery(self, manager: PackageManager) -> None:
+        text = (ROLES / "patch_discover/files/which_manager.sh").read_text()
+        assert f"manager={manager};" in text
+        for task in ("main", "together"):
+            scripts = (ROLES / f"patch_discover/tasks/{task}.yml").read_text()
+            assert f"host_{manager}.sh" in scripts
+            assert f"discover_{manager}.sh" in scripts
+
+    def test_is_put_together_for_transactions(self, manager: PackageManager) -> None:
+        variables = yaml.safe_load((ROLES / "patch_transaction/vars/main.yml").read_text())
+        named = {Path(path).name for path in variables["patch_transaction_managers"][manager]}
+        own = {path.name for path in manager_files(manager)}
+        # The braces of Jinja stand before a name without a slash.
+        assert {name.rpartition("}}")[2].strip() for name in named} == {f"host_{manager}.sh", *own}
 
 
 @pytest.mark.parametrize("path", NEUTRAL, ids=lambda path: str(path.name))

@@ -17,7 +17,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
@@ -126,6 +126,8 @@ class Writer:
                 self._put(CVE, year_of(record.cve), record.cve, record)
             case Lifecycle():
                 self._put(EOL, "", "", record)
+            case _:
+                assert_never(record)
         self._entries += 1
 
     def add_bad(self, records: Sequence[BadRecord], count: int) -> None:

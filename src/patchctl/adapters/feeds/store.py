@@ -27,6 +27,7 @@ from ...errors import (
     PatchctlError,
 )
 from ...models.advisory import (
+    KINDS_OF_ADVISORIES,
     Advisory,
     BadRecord,
     CveFacts,
@@ -47,9 +48,6 @@ _INDEX = "index.json"
 _VERSION = 1
 _PREFIX = "g-"
 _LOCK_S = 5.0
-_KINDS_OF_ADVISORIES = frozenset(
-    {FeedKind.OSV, FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.CHANGELOG}
-)
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -272,7 +270,7 @@ class FeedStore:
         """
         with self._writing():
             old = self._entry(name)
-            if old.info.kind not in _KINDS_OF_ADVISORIES:
+            if old.info.kind not in KINDS_OF_ADVISORIES:
                 raise ValueError(f"a feed of kind {old.info.kind.value} has no incremental update")
             info = msgspec.structs.replace(
                 old.info,
@@ -371,7 +369,7 @@ class FeedStore:
                     f"{info.name}: not one of its records is usable{_first(writer)}"
                 )
             ecosystems = {part.key: part.records for part in manifest.on(ADVISORIES) if part.key}
-            if info.kind in _KINDS_OF_ADVISORIES and not ecosystems:
+            if info.kind in KINDS_OF_ADVISORIES and not ecosystems:
                 raise InvalidInputError(
                     f"{info.name}: none of its {manifest.entries} advisories names a package of a"
                     f" release{_first(writer)}"

@@ -19,7 +19,7 @@ from ..matching.builds import stem
 from ..versions import InvalidVersionError, key
 from .fixed_cves import in_order
 
-_SCHEMES = {PackageManager.APT: VersionScheme.DEB, PackageManager.DNF: VersionScheme.RPM}
+SCHEMES = {PackageManager.APT: VersionScheme.DEB, PackageManager.DNF: VersionScheme.RPM}
 _NAMED = 3
 
 
@@ -76,7 +76,7 @@ def _broken(transitions: Iterable[Transition], facts: HostFacts) -> Iterator[Bro
     for package in facts.packages:
         installed[package.name].append(package)
         kin[package.source, stem(package.name)].append(package)
-    scheme = _SCHEMES.get(facts.manager)
+    scheme = SCHEMES.get(facts.manager)
     for transition in transitions:
         same = [
             package

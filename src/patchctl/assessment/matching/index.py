@@ -26,7 +26,7 @@ from .builds import bare, branch, comparable, flavour, head, is_modular, minor, 
 # Which feed counts where feeds differ on a package and CVE: the distribution's tracker, then its
 # entry for the CVE, then its advisory in any format, then the changelog of the package.
 HIGHEST_RANK, _RANK_OF_A_CVE, RANK_OF_A_NOTICE = 4, 3, 2
-_RANK = {
+RANK = {
     FeedKind.DEBIAN_TRACKER: HIGHEST_RANK,
     FeedKind.UPDATEINFO: RANK_OF_A_NOTICE,
     FeedKind.OSV: RANK_OF_A_NOTICE,
@@ -186,7 +186,7 @@ class EcosystemIndex:
         # A repository's updateinfo states modules and architectures, the OSV copy does not.
         ranked = sorted(
             advisories,
-            key=lambda record: (-_RANK.get(record[1], 0), record[1] is not FeedKind.UPDATEINFO),
+            key=lambda record: (-RANK.get(record[1], 0), record[1] is not FeedKind.UPDATEINFO),
         )
         for record in identity.reconcile(ranked, arches):
             index._add(record, sources_of)
@@ -205,7 +205,7 @@ class EcosystemIndex:
         self._whole = self._whole or kind in _WHOLE_FEEDS
         self.tracked = self.tracked or kind is FeedKind.DEBIAN_TRACKER
         self.advisories += 1
-        rank = _RANK.get(kind, 0)
+        rank = RANK.get(kind, 0)
         if kind is FeedKind.OSV and _PER_CVE.match(advisory.id):
             rank = _RANK_OF_A_CVE
         titled = modules.in_title(advisory.title)

@@ -1,17 +1,21 @@
-"""All formats besides OSV: the meaning of their records, and which records are refused."""
+"""Every format besides OSV: what its records mean, and which of them are refused."""
 
 from pathlib import Path
 
 import pytest
 from feed_world import FEEDS, affected, bad, fixture, of, only, records
 
+from patchctl.assessment.matching.index import RANK
 from patchctl.errors import InvalidInputError
 from patchctl.models.advisory import (
+    KINDS_OF_ADVISORIES,
     Advisory,
     AdvisoryKind,
+    BadRecord,
     CveFacts,
     ExploitChance,
     FeedKind,
+    FeedRecord,
     KnownExploited,
     Lifecycle,
     NameKind,
@@ -21,7 +25,28 @@ from patchctl.models.advisory import (
 from patchctl.wiring.feeds import read
 
 
-def test_the_tracker_has_entries_that_osv_lacks() -> None:
+@pytest.fixture(scope="module")
+def by_kind() -> dict[FeedKind, list[FeedRecord]]:
+    """The records of the pieces of real feeds."""
+    feeds = [feed for path in sorted(FEEDS.iterdir()) for feed in read(path, "Debian:13")]
+    return {feed.kind: list(feed.records()) for feed in feeds}
+
+
+@pytest.mark.parametrize("kind", FeedKind)
+def test_a_feed_of_every_kind_is_known_by_its_content_and_read(
+    kind: FeedKind, by_kind: dict[FeedKind, list[FeedRecord]]
+) -> None:
+    assert [record for record in by_kind.get(kind, ()) if not isinstance(record, BadRecord)]
+
+
+def test_the_kinds_of_advisories_are_those_that_give_them_and_are_ranked(
+    by_kind: dict[FeedKind, list[FeedRecord]],
+) -> None:
+    giving = {kind for kind, records_read in by_kind.items() if of(Advisory, records_read)}
+    assert giving == KINDS_OF_ADVISORIES == RANK.keys()
+
+
+def test_the_tracker_says_what_osv_drops() -> None:
     records_read = fixture("tracker.json")
     advisory = of(Advisory, records_read)[0]
     assert (advisory.id, advisory.cves, advisory.title) == (

@@ -1,4 +1,5 @@
-"""Describe a record in words. Pure. Text from hosts in the result is not cleaned yet."""
+"""Make a note of an audit record: who or what did what. Pure. A note holds host text that is not
+cleaned yet."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -33,9 +34,9 @@ _TRUST: Mapping[PlanTrust | None, str] = {
 
 
 def note(record: AuditRecord) -> AuditNote:
-    """Return what happened, in words. An event that this version does not know shows its kind."""
+    """Who or what did what. Events of a kind that this version does not know show its name."""
     try:
-        # Encode and decode: `convert` is slower, because it examines all event types at each call.
+        # `convert` would examine all kinds of events anew each time.
         event: Event | None = _decoder.decode(msgspec.json.encode(record.event))
     except msgspec.ValidationError:
         event = None
@@ -43,14 +44,14 @@ def note(record: AuditRecord) -> AuditNote:
         seq=record.seq,
         at=moment(record.at),
         run=record.run,
-        event=words(event) if event is not None else str(record.event.get("kind", "?")),
+        event=describe(event) if event is not None else str(record.event.get("kind", "?")),
         host=getattr(event, "host", ""),
         reason=getattr(event, "reason", getattr(event, "comment", "")),
     )
 
 
 def moment(at_ms: int) -> str:
-    """Return `2026-11-23T11:45:01.250Z` for epoch ms UTC; a number that is no time as digits."""
+    """`2026-11-23T11:45:01.250Z`; a number that is not a time stays a number."""
     try:
         text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError, OSError):
@@ -58,8 +59,8 @@ def moment(at_ms: int) -> str:
     return text.replace("+00:00", "Z")
 
 
-def words(event: Event) -> str:
-    """Return the event in words, without its host and reason."""
+def describe(event: Event) -> str:
+    """The event without its host and reason."""
     match event:
         case RunCreated():
             how = _TRUST.get(event.trust, "")
