@@ -94,6 +94,13 @@ def _network(folder: Path) -> str:
     return kind if kind in _NETWORK_KINDS else ""
 
 
+def versions() -> tuple[str, str, str]:
+    """Return the versions of Python, ansible-core and ansible-runner; "" for one that is missing.
+    Loads none of them."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    return python, _version("ansible-core"), _version("ansible-runner")
+
+
 def _version(distribution: str) -> str:
     try:
         return importlib.metadata.version(distribution)

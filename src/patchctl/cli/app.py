@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -19,6 +21,7 @@ from typer.core import TyperGroup
 from .. import __version__
 from ..errors import PatchctlError
 from . import output
+from .groups import did_you_mean
 from .state import State
 
 # Verb -> (module, one line of help). A module is imported when its verb is used, so that `--help`
@@ -39,6 +42,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "Show and verify the audit log."),
     "host": ("host", "What patchctl keeps on a host."),
     "lab": ("lab", "A fleet of throw-away hosts on this machine."),
+    "version": ("version", "The versions of patchctl and of what it runs on."),
 }
 
 
@@ -55,8 +59,21 @@ class LazyGroup(TyperGroup):
             module = importlib.import_module(f"patchctl.cli.{VERBS[cmd_name][0]}")
             command = typer.main.get_command(module.app)
             command.name = cmd_name
+            from .anywhere import accept_global_options
+
+            accept_global_options(self, command)
             self.commands[cmd_name] = command
         return self.commands[cmd_name]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args[:1] == ["help"]:  # as git, kubectl and gh have it
+            args = [*args[1:], "--help"]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in VERBS and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -77,6 +94,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Patch orchestration for server fleets, driven by Ansible.",
+    epilog="These options may also stand behind a command. `patchctl help COMMAND` shows its own.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -119,7 +137,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Options for every verb; they stand before it."""
+    """Options for every verb; they stand before it or behind it."""
     ctx.obj = State(
         directory=directory,
         color=not (no_color or os.environ.get("NO_COLOR")),
@@ -164,6 +182,7 @@ def _run(argv: list[str] | None) -> int:
         # With rich, typer shows help texts beside the words. Importing it takes very long.
         sys.modules["rich"] = None  # type: ignore[assignment]
     debug = "--debug" in arguments
+    output.begin()
     try:
         result = app(arguments, prog_name="patchctl", standalone_mode=False)
     except PatchctlError as error:
@@ -171,6 +190,7 @@ def _run(argv: list[str] | None) -> int:
             traceback.print_exc()
         for line in error.lines():
             output.error(line)
+        _as_data(error, error.exit_code, arguments)
         return error.exit_code
     except KeyboardInterrupt:
         output.error("interrupted")
@@ -185,8 +205,9 @@ def _run(argv: list[str] | None) -> int:
         raise
     except Exception as error:
         code = getattr(error, "exit_code", None)
-        if isinstance(code, int):  # an error or an exit of typer itself
-            _usage(error)
+        if isinstance(code, int):  # the command line library's own errors and exits
+            if _usage(error):
+                _as_data(error, code, arguments)
             return code
         if type(error).__name__ == "Abort":
             output.error("interrupted")
@@ -196,10 +217,12 @@ def _run(argv: list[str] | None) -> int:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             # A full /tmp, for example. A run that was interrupted by it has printed more already.
             output.error(f"{error.filename or 'this machine'}: {error.strerror}; free space there")
+            _as_data(error, 2, arguments)
             return 2
         output.error(
             f"unexpected {type(error).__name__}: {error}; run again with --debug and report it"
         )
+        _as_data(error, 70, arguments)
         return 70
     return result if isinstance(result, int) else 0
 
@@ -213,14 +236,36 @@ def _reader_went_away() -> int:
     return 141
 
 
-def _usage(error: Exception) -> None:
-    """Print a mistake in the command line on one line, like every other error."""
+def _usage(error: Exception) -> bool:
+    """Print a mistake in the command line on one line; return False where nothing is wrong."""
     say = getattr(error, "format_message", None)
     if say is None:
-        return
-    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help text
+        return False
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help text
         sys.stderr.write(say() + "\n")
-        return
+        return False
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "patchctl"
     output.error(f"{say().rstrip('.')}; see `{path} --help`")
+    return True
+
+
+def _as_data(error: Exception, code: int, arguments: Sequence[str]) -> None:
+    """The same error for a program that asked for its result as data."""
+    from ..models.failure import failure
+
+    output.show_failure(failure(error, code), _named_format(arguments))
+
+
+def _named_format(arguments: Sequence[str]) -> str:
+    """The format that the command line asks for. It is read from the words, because the error may
+    be that they cannot be parsed; "" where none is named."""
+    named = ""
+    for word, following in pairwise([*arguments, ""]):
+        if word in ("-o", "--output"):
+            named = following
+        elif word.startswith("--output="):
+            named = word.partition("=")[2]
+        elif word.startswith("-o"):
+            named = word[2:].removeprefix("=")
+    return named

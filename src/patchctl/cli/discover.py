@@ -47,7 +47,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
     help=_HELP,
-    epilog="`patchctl discover start --help` shows the options of a discovery itself.",
 )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .pager import Pager, for_stdout
 
 if TYPE_CHECKING:
+    from ..models.failure import Failure
     from ..report.formats import Format
     from ..report.view import View
 
@@ -23,14 +24,26 @@ def clean(text: str) -> str:
 
 
 class _Invocation:
-    """The pager of this invocation, or None."""
+    """The pager of this invocation, if it has one, and whether stdout has got anything."""
 
     pager: Pager | None = None
+    wrote: bool = False
+
+
+def begin() -> None:
+    """A new invocation: nothing is written yet."""
+    _Invocation.wrote = False
 
 
 def page() -> None:
     """From now on, show results that are longer than the screen in a pager."""
     _Invocation.pager = for_stdout()
+
+
+def no_page() -> None:
+    """From now on, results go straight to the terminal."""
+    flush()
+    _Invocation.pager = None
 
 
 def close() -> None:
@@ -83,14 +96,16 @@ class Screen:
         return clean(text)
 
     def write(self, text: str) -> None:
-        """Write a part of the result to stdout."""
+        """A part of the result on stdout."""
+        _Invocation.wrote = True
         if _Invocation.pager is not None:
             _Invocation.pager.write(text)
         else:
             sys.stdout.write(text)
 
     def encoded(self, part: bytes) -> None:
-        """Write a part of the result to stdout in UTF-8, whatever the locale is."""
+        """A part of the result on stdout in UTF-8, whatever the locale is."""
+        _Invocation.wrote = True
         if _Invocation.pager is not None:
             _Invocation.pager.write(part.decode())
         else:
@@ -114,6 +129,20 @@ def show(view: "View", form: "Format", *, quiet: bool = False) -> None:
 
     RENDERERS[form].render(view, Screen(quiet=quiet))
     sys.stdout.flush()
+
+
+def show_failure(failure: "Failure", named_format: str) -> None:
+    """The error that ends a verb, for the program that asked for its result in that format; people
+    have read it on stderr.
+
+    Not where a result was begun: what stands there is one document, or one a line.
+    """
+    from ..report.error_view import ErrorView
+    from ..report.formats import RENDERERS
+
+    renderer = {str(known): renderer for known, renderer in RENDERERS.items()}.get(named_format)
+    if renderer is not None and not _Invocation.wrote:
+        renderer.render(ErrorView(failure), Screen())
 
 
 def notes(rows: Iterable[str]) -> None:

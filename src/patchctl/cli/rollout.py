@@ -40,7 +40,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
     help=_HELP,
-    epilog="`patchctl rollout start --help` shows the options of a rollout itself.",
 )
 
 Run = Annotated[

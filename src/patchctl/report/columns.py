@@ -1,14 +1,17 @@
 """Lay out tables as text. Names stay whole; on a narrow terminal free text is cut or wrapped."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 GAP = "  "
-# Columns of free text, which may be cut. All others have names, numbers or words to search for.
-_FREE = frozenset({"REASON", "WHY", "GROUPS", "COMMENT", "OUTCOME", "REMARKS"})
-# Columns that may not be cut. They are wrapped.
+# Columns that are cut: free text, lists, and digests, of which the beginning is enough to name one.
+_FREE = frozenset(
+    {"REASON", "WHY", "GROUPS", "COMMENT", "OUTCOME", "REMARKS", "PLAN", "DIGEST", "TRANSACTION"}
+)
+# Columns of which nothing may be missing: they go on in the next line.
 _WRAPPED = frozenset({"VALUE", "WHAT IT DOES", "WHAT IS WRONG", ""})
 _LEAST = 12
+_INDENT = "    "
 
 
 def layout(
@@ -17,8 +20,9 @@ def layout(
     """Return the lines of a table. `width` is the number of columns of the terminal; None keeps
     every cell whole.
 
-    Free text is cut with `…` or wrapped inside its column. If names alone are too wide, the lines
-    are too.
+    Free text is cut with `…` between words, or wrapped below itself. Where that is not enough the
+    last columns stand below the first ones, indented. Only a cell that is wider than the terminal
+    makes a line too wide.
     """
     widths = [
         max([width_of(title), *(width_of(row[column]) for row in rows)])
@@ -26,17 +30,38 @@ def layout(
     ]
     if width is not None:
         _narrow(header, widths, width)
+    shelves = _shelves(widths, width)
     lines = []
     for row in (list(header), *rows):
         parts = [_parts(cell, widths[column], header[column]) for column, cell in enumerate(row)]
-        for number in range(max(map(len, parts), default=0)):
-            cells = [part[number] if number < len(part) else "" for part in parts]
-            padded = (
-                cell + " " * (size - width_of(cell))
-                for cell, size in zip(cells, widths, strict=True)
-            )
-            lines.append(GAP.join(padded).rstrip())
+        for number, shelf in enumerate(shelves):
+            indent = _INDENT if number else ""
+            chosen = [(parts[column], widths[column]) for column in shelf]
+            printed = list(_row(chosen))
+            # A row has a first line, though it may be empty, and no empty ones below it.
+            lines += [indent + line for line in printed if line or number == 0]
     return lines
+
+
+def _row(cells: Sequence[tuple[list[str], int]]) -> Iterator[str]:
+    """The lines of cells beside each other; each cell is its lines and its width."""
+    for number in range(max((len(part) for part, _ in cells), default=0)):
+        texts = [(part[number] if number < len(part) else "", size) for part, size in cells]
+        padded = (text + " " * (size - width_of(text)) for text, size in texts)
+        yield GAP.join(padded).rstrip()
+
+
+def _shelves(widths: Sequence[int], width: int | None) -> list[list[int]]:
+    """The columns that stand beside each other, first those of the first line of a row."""
+    shelves: list[list[int]] = [[]]
+    used = 0
+    for column, size in enumerate(widths):
+        if width is not None and shelves[-1] and used + len(GAP) + size > width:
+            shelves.append([])
+            used = len(_INDENT) - len(GAP)
+        used += size + (len(GAP) if shelves[-1] or len(shelves) > 1 else 0)
+        shelves[-1].append(column)
+    return shelves
 
 
 def width_of(text: str) -> int:
@@ -74,7 +99,13 @@ def _parts(cell: str, width: int, title: str) -> list[str]:
         return [cell]
     if title in _WRAPPED:
         return _wrap(cell, width)
-    return [_cut(cell, width - 1) + "…"]
+    return [_at_word(_cut(cell, width - 1)) + "…"]
+
+
+def _at_word(text: str) -> str:
+    """The text without the word that was cut, where that leaves half of it or more."""
+    whole = text.rpartition(" ")[0].rstrip(" ,;:")
+    return whole if 2 * len(whole) >= len(text) else text
 
 
 def _cut(text: str, width: int) -> str:

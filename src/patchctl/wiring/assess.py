@@ -1,6 +1,6 @@
 """Build the assessment from a workspace's state, settings and exceptions."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from msgspec import structs
 
@@ -8,6 +8,7 @@ from ..adapters.clock import now_ms
 from ..adapters.database.snapshots import Snapshots
 from ..adapters.feeds.store import FeedStore
 from ..assessment.findings.exceptions import Waivers
+from ..assessment.findings.fail_on import gate
 from ..assessment.priority.context import context_of
 from ..assessment.priority.rulings import prioritise
 from ..config import exceptions_file
@@ -29,18 +30,19 @@ from .runs import rollouts
 from .workspace import Workspace
 
 
-def assess(workspace: Workspace, limit: str, fail_on: Iterable[str], as_of: str) -> AssessmentRun:
+def assess(workspace: Workspace, limit: str, fail_on: Sequence[str], as_of: str) -> AssessmentRun:
     """Begin an assessment of the hosts of `limit` (empty: all known hosts) on the day `as_of`.
     Raises NotFoundError where no feed covers any of them."""
-    parts, hosts = parts_of(workspace, limit)
     today = workflow.day(as_of, now_ms() // 1000)
+    gate(fail_on, today)  # refuse a wrong rule before anything is opened
+    parts, hosts = parts_of(workspace, limit)
     return workflow.judged(workflow.assess(parts, hosts, fail_on, today))
 
 
 def explain(workspace: Workspace, subject: str, limit: str, as_of: str) -> Explanation:
     """Explain why a host, CVE or package is, or is not, affected."""
-    parts, hosts = parts_of(workspace, limit)
     today = workflow.day(as_of, now_ms() // 1000)
+    parts, hosts = parts_of(workspace, limit)
     return workflow.explain(parts, subject, hosts, _remediation_status(workspace), today)
 
 

@@ -116,15 +116,19 @@ def test_a_gate_without_feeds_lets_nothing_through(
 
 
 @pytest.mark.parametrize(
-    "command", [("assess",), ("assess", "-o", "json"), ("explain", "CVE-2026-1234")]
+    "command", [("assess",), ("assess", "-o", "json"), ("explain", "CVE-2026-1234", "-ojson")]
 )
 def test_that_nothing_is_found_without_feeds_is_no_answer(
     workspace: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
     assert run(workspace, *command) == 2
     said = capsys.readouterr()
-    assert "no feeds are held, so nothing can be assessed" in said.err
-    assert said.out == ""
+    reason = "no feeds are held, so nothing can be assessed"
+    assert reason in said.err
+    if command[-1].endswith("json"):
+        assert json.loads(said.out)["error"]["message"] == reason
+    else:
+        assert said.out == ""
 
 
 def test_a_limit_names_imported_hosts_too(

@@ -1,6 +1,7 @@
 """The command line before any work: imports, completion, help and exit codes."""
 
 import errno
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from typing import Any, cast
 
 import pytest
 import typer
+import yaml
 
 from patchctl.cli import app as command_line
 from patchctl.errors import (
@@ -59,6 +61,7 @@ class TestHelpIsLight:
         assert {name for name in modules if name.startswith("patchctl.")} <= {
             "patchctl.cli",
             "patchctl.cli.app",
+            "patchctl.cli.groups",
             "patchctl.cli.output",
             "patchctl.cli.pager",
             "patchctl.cli.state",
@@ -144,6 +147,118 @@ class TestVerbose:
         assert command_line.main(["-q", "-C", str(tmp_path), "init"]) == 0
         assert command_line.main(["-q", "-C", str(tmp_path), "inventory", "-o", "json"]) == 0
         assert capfd.readouterr().err == ""
+
+
+class TestGlobalOptions:
+    """They stand before a verb or behind it, and below it."""
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["-q", "-C", "{}", "inventory", "list"],
+            ["inventory", "-q", "-C", "{}", "list"],
+            ["inventory", "-qC{}"],
+            ["inventory", "--directory={}", "list", "--quiet"],
+            ["inventory", "list", "-C", "{}", "-q"],
+        ],
+        ids=" ".join,
+    )
+    def test_wherever_they_stand(
+        self, words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        assert command_line.main(["init", "-q", "-C", str(tmp_path)]) == 0
+        capfd.readouterr()
+        assert command_line.main([word.format(tmp_path) for word in words]) == 0
+        out, err = capfd.readouterr()
+        assert "db1.example" in out
+        assert err == ""
+
+    def test_verbose_behind_a_verb_tells_what_is_done(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        assert command_line.main(["init", "-q", "-C", str(tmp_path)]) == 0
+        capfd.readouterr()
+        assert command_line.main(["inventory", "-C", str(tmp_path), "-v"]) == 0
+        assert "inventory inventory/: 4 hosts, " in capfd.readouterr().err
+
+    def test_the_workspace_behind_a_verb_is_the_one_that_completion_asks(
+        self, tmp_path: Path
+    ) -> None:
+        assert command_line.main(["init", "-q", "-C", str(tmp_path)]) == 0
+        assert command_line.main(["inventory", "list", "-q", "-C", str(tmp_path)]) == 0
+        line = f"patchctl rollout approve -C {tmp_path} --ring st"
+        assert completed(line) == ["staging"]
+
+
+class TestMistypedWords:
+    @pytest.mark.parametrize(
+        ("words", "meant"),
+        [
+            (["rolout"], "'rollout'"),
+            (["rollout", "statsu"], "'status'"),
+            (["rollout", "-q", "abrot"], "'abort'"),
+            (["discover", "lst"], "'list'"),
+            (["inventory", "grap"], "'graph'"),
+            (["feeds", "updat"], "'update'"),
+            (["plan", "shwo"], "'show'"),
+        ],
+        ids=" ".join,
+    )
+    def test_a_close_one_is_offered(
+        self, words: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert command_line.main(words) == 2
+        err = capsys.readouterr().err
+        assert f"Did you mean {meant}" in err
+        assert len(err.splitlines()) == 1
+
+    def test_a_word_that_is_close_to_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert command_line.main(["xyzzy"]) == 2
+        assert "Did you mean" not in capsys.readouterr().err
+
+    def test_a_plan_file_with_the_name_of_a_mistyped_command_is_a_plan(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert command_line.main(["init", "-q"]) == 0
+        (tmp_path / "statsu").write_text("no plan")
+        assert command_line.main(["rollout", "statsu"]) == 2
+        assert "No such command" not in capsys.readouterr().err
+
+
+class TestHelp:
+    @pytest.mark.parametrize(
+        ("verb", "options"),
+        [
+            ("rollout", ["--no-wait", "--trust-plan DIGEST", "--exclude PATTERN", "status "]),
+            ("discover", ["--refresh", "--import FILE", "--limit PATTERN", "show "]),
+            ("inventory", ["--limit PATTERN", "lint "]),
+        ],
+    )
+    def test_a_verb_that_runs_alone_shows_its_options(
+        self, verb: str, options: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert command_line.main([verb, "--help"]) == 0
+        out = capsys.readouterr().out
+        assert f"Usage: patchctl {verb} [OPTIONS]" in out
+        assert f"patchctl {verb} COMMAND [ARGS]..." in out
+        for option in options:
+            assert f"\n  {option}" in out or f", {option}" in out
+
+    @pytest.mark.parametrize("words", [[], ["rollout"], ["plan", "create"]], ids=" ".join)
+    def test_help_is_a_word_too(self, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert command_line.main([*words, "--help"]) == 0
+        expected = capsys.readouterr().out
+        assert command_line.main(["help", *words]) == 0
+        assert capsys.readouterr().out == expected
+
+    def test_versions_for_a_report(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert command_line.main(["version", "-o", "json"]) == 0
+        versions = json.loads(capsys.readouterr().out)
+        assert versions["python"] == ".".join(map(str, sys.version_info[:3]))
+        assert versions["ansible_core"].startswith("2.")
+        assert command_line.main(["version"]) == 0
+        assert f"ansible-core {versions['ansible_core']}\n" in capsys.readouterr().out
 
 
 def completed(line: str) -> list[str]:
@@ -249,6 +364,23 @@ class TestExitCodes:
         assert out == ""
         assert err.startswith("patchctl: ")
         assert err.count("\n") == 1
+
+    def test_a_program_that_asked_for_data_gets_the_error_as_data(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "patchctl.yml").write_text("ansible: {forks: many}\nrings: 7\n")
+        (tmp_path / "patchctl.yml").chmod(0o600)
+        for form, read in (("-ojson", json.loads), ("--output=yaml", yaml.safe_load)):
+            assert command_line.main(["-C", str(tmp_path), "inventory", form]) == 2
+            out, err = capsys.readouterr()
+            problem = read(out)["error"]
+            assert problem["exit_code"] == 2
+            assert [part["line"] for part in problem["problems"]] == [1, 2]
+            assert problem["message"] in err.replace("patchctl: ", "")
+
+    def test_a_wrong_option_is_data_too(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert command_line.main(["assess", "--limt", "x", "-o", "json"]) == 2
+        assert json.loads(capsys.readouterr().out)["error"]["kind"] == "NoSuchOption"
 
     def test_an_interrupted_command_says_so(self, tmp_path: Path) -> None:
         (tmp_path / "patchctl.yml").touch(mode=0o600)

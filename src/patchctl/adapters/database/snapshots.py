@@ -54,12 +54,17 @@ class Snapshots:
         return msgspec.structs.replace(taken, hosts=tuple(hosts))
 
     def load(self, snapshot_id: str | None = None) -> Snapshot | None:
-        """The snapshot of that id, or the latest discovery; None where there is none."""
+        """Return the snapshot of that id; without one the latest discovery, or the latest import
+        where no host was ever discovered. None where there is none."""
         with self._transactions.read() as connection:
             query = _headers(snapshot_id)
             if snapshot_id is None:
-                query = query.where(snapshot.c.id.not_like(IMPORT_PREFIX + "%"))
-            header = connection.execute(query).first()
+                discovered = query.where(snapshot.c.id.not_like(IMPORT_PREFIX + "%"))
+                header = connection.execute(discovered).first()
+            else:
+                header = None
+            if header is None:
+                header = connection.execute(query).first()
             if header is None:
                 return None
             rows = connection.execute(

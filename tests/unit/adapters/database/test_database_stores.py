@@ -194,6 +194,13 @@ class TestSnapshots:
         with pytest.raises(IntegrityError, match="damaged"):
             database.snapshots.systems()
 
+    def test_an_import_is_the_latest_where_nothing_was_discovered(self, database: Database) -> None:
+        assert database.snapshots.load() is None
+        database.snapshots.save(snapshot("i-1", ok("d", facts()), taken=100))
+        latest = database.snapshots.load()
+        assert latest is not None
+        assert latest.id == "i-1"
+
     def test_an_import_is_not_the_latest_discovery(self, database: Database) -> None:
         database.snapshots.save(snapshot("s-1", ok("a", facts()), taken=100))
         database.snapshots.save(snapshot("i-2", ok("d", facts()), taken=200))
