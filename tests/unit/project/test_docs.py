@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 import typer
+import yaml
 
 from patchctl.cli.app import app
 
@@ -165,6 +167,37 @@ def test_a_shell_may_run_its_scripts(page: str, script: str) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+SNIPPETS = [
+    (page.name, text)
+    for page in PAGES
+    for text in re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.M | re.S)
+]
+
+
+@pytest.mark.parametrize(("page", "text"), SNIPPETS, ids=lambda text: text[:30].split("\n")[0])
+def test_its_yaml_can_be_read(page: str, text: str) -> None:
+    assert yaml.safe_load(text), page
+
+
+def test_pipelines_run_scripts_of_their_page() -> None:
+    """By what name a pipeline calls them, and each line that a shell gets."""
+    scripts = {text.split()[2].rstrip(":") for page, text in SCRIPTS if page == "pipelines.md"}
+    github, gitlab = "# .github/workflows/patch.yml", "# .gitlab-ci.yml"
+    files = {text.partition("\n")[0]: yaml.safe_load(text) for _, text in SNIPPETS}
+    page = (ROOT / "docs/pipelines.md").read_text(encoding="utf-8")
+    [crontab] = re.findall(r"^```crontab\n(.*?)^```$", page, re.M | re.S)
+    [cron] = re.findall(r"^7 \* \* \* \*  (.*)$", crontab, re.M)
+    # YAML 1.1, which PyYAML reads, takes `on` for a truth value.
+    steps = files[github]["jobs"]["patch"]["steps"]
+    lines = [*files[gitlab]["patch"]["script"], *(step["run"] for step in steps if "run" in step)]
+    for line in [*lines, cron]:
+        assert re.search(r"sh ci/(\w+\.sh)$", line)[1] in scripts  # type: ignore[index]
+        done = subprocess.run(
+            ["shellcheck", "-s", "sh", "-"], input=line, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+
+
 def test_the_script_of_the_import_page_writes_what_is_imported(tmp_path: Path) -> None:
     [script] = [text for page, text in SCRIPTS if page == "import.md"]
     written = subprocess.run(["dash"], input=script, capture_output=True, text=True, check=True)
@@ -205,6 +238,19 @@ def test_the_backup_of_the_upgrade_page_is_whole(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["records"] > 100
+
+
+def test_a_state_without_plans_can_be_backed_up(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    sqlite3.connect(tmp_path / "state/state.db").close()
+    [script] = [text for _, text in SCRIPTS if "# backup.sh" in text]
+    done = subprocess.run(
+        ["sh", "-s", str(tmp_path / "copy")],
+        input=script, env={**os.environ, "PATCHCTL_STATE": str(tmp_path / "state")},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["state.db"]
 
 
 def test_pictures_are_small_need_no_network_and_are_shown() -> None:
