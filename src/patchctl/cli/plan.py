@@ -204,7 +204,7 @@ def diff(
 ) -> None:
     """What plan B changes against plan A."""
     from ..report.plan_diff_view import PlanDiffView
-    from ..workflows.plan.make_plan import compare
+    from ..workflows.plan.plan_files import compare
 
     output.show(PlanDiffView(compare(_find(ctx, before), _find(ctx, after))), form)
 
@@ -236,9 +236,9 @@ def plan_result(made: "Made", path: Path | None) -> "PlanResultView":
 def _find(ctx: typer.Context, name: str) -> Plan:
     """A file needs no workspace, so that a plan can be reviewed anywhere."""
     if name and Path(name).is_file():
-        from ..workflows.plan.make_plan import read_plan
+        from ..workflows.plan.plan_files import read_plan
 
         return read_plan(Path(name))
-    from ..wiring.plan import find
+    from ..wiring.stored import find_plan
 
-    return find(state(ctx).workspace(), name).plan
+    return find_plan(state(ctx).workspace(), name).plan
