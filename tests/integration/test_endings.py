@@ -33,8 +33,8 @@ from patchctl.models.rollout import (
 from patchctl.rollout import decisions
 from patchctl.rollout.interfaces import EventSink, Executor
 from patchctl.rollout.view import RunView
-from patchctl.wiring.stored import find_plan
 from patchctl.wiring.runs import rollouts as runs_of
+from patchctl.wiring.stored import find_plan
 from patchctl.wiring.workspace import open_workspace
 from patchctl.workflows.rollout.runs import Rollouts
 

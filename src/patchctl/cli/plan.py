@@ -183,12 +183,15 @@ def show(
     ctx: typer.Context,
     plan: PlanName = "",
     full: Annotated[bool, typer.Option("--full", help="Cut no list.")] = False,
+    hosts: Annotated[
+        bool, typer.Option("--hosts", help="Which host in which wave, instead of what changes.")
+    ] = False,
     form: Output = Format.TABLE,
 ) -> None:
     """A plan for a person, with all that it runs; the rest of it with -o json."""
     from ..report.plan_view import PlanView
 
-    output.show(PlanView(_find(ctx, plan), full=full), form)
+    output.show(PlanView(_find(ctx, plan), full=full, by_host=hosts), form)
 
 
 @app.command()

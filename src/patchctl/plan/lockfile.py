@@ -1,8 +1,8 @@
 """Write and read a `patch.lock`: the JSON of `{digest, body, about}`, verified when read.
 
-A file has one field a line, in canonical order, so that git shows what changed. The digest is that of
-the canonical encoding, so spaces and line ends do not count: files from before, which are one line,
-are read as they were.
+A file has one field a line, in canonical order, so that git shows what changed. The digest is that
+of the canonical encoding, so spaces and line ends do not count: files from before, which are one
+line, are read as they were.
 """
 
 import msgspec
