@@ -256,7 +256,7 @@ def test_a_difference_names_what_changes() -> None:
 
 
 def test_one_row_of_a_package_stands_for_all_its_versions_where_they_are_many() -> None:
-    changes = {
+    changes: dict[str, tuple[Transition, ...]] = {
         f"p{number:02}": (transition("curl", f"1.0-{number}", f"2.0-{number % 2}"),)
         for number in range(30)
     }
