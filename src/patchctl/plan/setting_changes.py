@@ -13,12 +13,12 @@ from .freeze import policy_digest
 
 _SECONDS = "_s"
 # Fields of a ring that are the ring's own; the others are the same in all rings.
-_OF_THE_RING = ("budget", "max_concurrent", "soak_s", "promote", "reboot", "on_failure")
-_OF_THE_POLICY = (
+OF_THE_RING = ("budget", "max_concurrent", "soak_s", "promote", "reboot", "on_failure")
+OF_THE_POLICY = (
     *("rollback_ready", "updaters", "transaction_timeout_s", "verify_timeout_s"),
     *("reboot_timeout_s", "drain_timeout_s", "lock_wait_s"),
 )
-_OF_THE_HOOKS: Mapping[str, str] = {
+OF_THE_HOOKS: Mapping[str, str] = {
     "drain": "hooks.drain",
     "undrain": "hooks.undrain",
     "drain_sees": "hooks.drain.sees",
@@ -55,10 +55,10 @@ def _changes(old: PlanBody, new: PlanBody) -> Iterator[SettingChange]:
     yield from _change("rings", tuple(before), tuple(after))
     both = [(before[name], after[name]) for name in after if name in before]
     for was, now in both:
-        yield from _differing(f"rings.{now.name}.", was, now, _OF_THE_RING)
+        yield from _differing(f"rings.{now.name}.", was, now, OF_THE_RING)
     for was, now in both:
-        yield from _differing("policy.", was, now, _OF_THE_POLICY)
-        for name, setting in _OF_THE_HOOKS.items():
+        yield from _differing("policy.", was, now, OF_THE_POLICY)
+        for name, setting in OF_THE_HOOKS.items():
             yield from _change(setting, getattr(was, name), getattr(now, name))
         yield from _probes(was, now)
     yield from _change("policy.unproven", old.unproven_policy, new.unproven_policy)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from ..models.assessment import FindingState
 from ..models.explain import ExplainedGroup, Explanation, Judgement
 from ..models.words import count, more, some
@@ -15,6 +17,7 @@ _HOSTS = 8
 _LINES = 40  # of an answer that is not asked for in full
 _FACTS = 8
 _ROWS = 10
+_REASONS = 2  # of a judgement that stands for others
 
 
 def lines(explanation: Explanation, *, full: bool = False) -> Iterator[str]:
@@ -35,7 +38,7 @@ def lines(explanation: Explanation, *, full: bool = False) -> Iterator[str]:
     room -= 2  # for the last line
     shown = 0
     for row in _examples(explanation):
-        block = _block(row, explanation.kind)
+        block = _block(structs.replace(row, reasons=_first(row.reasons)), explanation.kind)
         if len(block) > room:
             break
         room -= len(block)
@@ -55,6 +58,12 @@ def _head(explanation: Explanation, *, full: bool) -> Iterator[str]:
         yield ""
         yield _counts(explanation)
         yield from _table(explanation, full=full)
+
+
+def _first(reasons: Sequence[str]) -> tuple[str, ...]:
+    if len(reasons) <= _REASONS:
+        return tuple(reasons)
+    return *reasons[:_REASONS], more(len(reasons) - _REASONS, "reason")
 
 
 def _examples(explanation: Explanation) -> Iterator[Judgement]:

@@ -13,12 +13,13 @@ from patchctl.models.policy import (
     ProbeKind,
     Promote,
     RebootPolicy,
+    RingPolicy,
     StaleLists,
     UnprovenPolicy,
     UpdaterPolicy,
 )
 from patchctl.models.settings import Settings
-from patchctl.plan import lockfile
+from patchctl.plan import lockfile, setting_changes
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import freeze, seal
 from patchctl.plan.setting_changes import says_all
@@ -147,3 +148,9 @@ def test_defaults_leave_the_digest_of_older_plans_as_it_is() -> None:
     text = lockfile.encode(plan(settings())).decode()
     assert "allow_removals" not in text
     assert "undo_safe" not in text
+
+
+def test_every_setting_of_a_ring_is_compared() -> None:
+    compared = {*setting_changes.OF_THE_RING, *setting_changes.OF_THE_POLICY}
+    compared |= {*setting_changes.OF_THE_HOOKS, "name", "probes"}
+    assert compared == set(RingPolicy.__struct_fields__)

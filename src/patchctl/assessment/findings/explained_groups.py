@@ -28,7 +28,7 @@ class _Sum:
 
 
 def groups(opinions: Iterable[Opinion]) -> tuple[ExplainedGroup, ...]:
-    """The groups: what is affected first, by its date, then by how many hosts have it."""
+    """The groups: what is affected first, by its date, then by how many hosts and CVEs."""
     sums: dict[tuple[_Version, bool, str], _Sum] = defaultdict(_Sum)
     for opinion in opinions:
         verdict, _ = opinion.case.on(opinion.cve)
@@ -60,7 +60,8 @@ def groups(opinions: Iterable[Opinion]) -> tuple[ExplainedGroup, ...]:
         sorted(
             made,
             key=lambda group: (
-                *(not group.affected, group.due or "9999", -len(group.hosts)),
+                *(not group.affected, group.due or "9999"),
+                *(-len(group.hosts), -len(group.cves)),
                 *(group.source, group.installed, group.state),
             ),
         )

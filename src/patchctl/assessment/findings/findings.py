@@ -138,7 +138,11 @@ class Finder:
             for cve, core in group.items():
                 seen = by_cve.get(cve)
                 by_cve[cve] = core if seen is None else self._merge(seen, core)
-        for cve, core in self._kernel(kernels, software, available).items():
+        kernel = self._kernel(kernels, software, available)
+        if by_cve.keys().isdisjoint(kernel):
+            by_cve.update(kernel)
+            return tuple(by_cve.values())
+        for cve, core in kernel.items():
             seen = by_cve.get(cve)
             # Where both are in one state, the kernel comes first, not its headers.
             by_cve[cve] = core if seen is None else self._merge(core, seen)
