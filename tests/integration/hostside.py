@@ -14,7 +14,7 @@ from patchctl.inventory.export import generate
 from patchctl.models.facts import Boot
 from patchctl.models.rollout import HostOutcome, HostWork, OutcomeStatus, Shard, ShardEnded, Stage
 from patchctl.wiring.fleet import load
-from patchctl.wiring.plan import find
+from patchctl.wiring.stored import find_plan
 from patchctl.wiring.workspace import open_workspace
 
 
@@ -25,7 +25,7 @@ class Drive:
         self.workspace = open_workspace(root, this_process())
         self.fleet = load(self.workspace).fleet
         named = plan or make_plan(root, *packages, limit=limit)
-        self.plan = find(self.workspace, named).plan
+        self.plan = find_plan(self.workspace, named).plan
         assert self.plan.body.hosts, self.plan.body.left_out
         self.run = "r-test"
         self.fence = 1

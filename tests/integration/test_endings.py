@@ -33,8 +33,8 @@ from patchctl.models.rollout import (
 from patchctl.rollout import decisions
 from patchctl.rollout.interfaces import EventSink, Executor
 from patchctl.rollout.view import RunView
-from patchctl.wiring.plan import find
 from patchctl.wiring.runs import rollouts as runs_of
+from patchctl.wiring.stored import find_plan
 from patchctl.wiring.workspace import open_workspace
 from patchctl.workflows.rollout.runs import Rollouts
 
@@ -151,7 +151,7 @@ def carried(
     opened = open_workspace(workspace, this_process())
     rollouts = runs_of(opened)
     real = rollouts.executor
-    run = rollouts.start(find(opened, plan).plan)
+    run = rollouts.start(find_plan(opened, plan).plan)
     told = dataclasses.replace(
         rollouts, executor=lambda made: Faulty(real(made), answer), sinks=sinks(rollouts, run)
     )

@@ -20,8 +20,9 @@ Examples:
   patchctl explain web1                     everything found on a host, and what holds it up
 
 \b
-Tells the advisory and its range, the version that decides, who would deliver the fix, the rule that
-set the priority and the date, and where it is stuck.
+First on how many hosts which version is in which state; then the reasons: the advisory and its
+range, the version that decides, who would deliver the fix, the rule that set the priority and the
+date, and where it is stuck.
 """
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -39,9 +40,12 @@ def explain(
     as_of: Annotated[
         str, typer.Option(metavar="DATE", help="Reckon due dates as of this day; default: today.")
     ] = "",
+    full: Annotated[
+        bool, typer.Option("--full", help="Every host and every judgement, not only the first.")
+    ] = False,
     form: Output = Format.TABLE,
 ) -> None:
     from ..report.explain_view import ExplanationView
     from ..wiring.assess import explain as ask
 
-    output.show(ExplanationView(ask(workspace, subject, limit, as_of)), form)
+    output.show(ExplanationView(ask(workspace, subject, limit, as_of), full=full), form)

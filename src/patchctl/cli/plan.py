@@ -185,12 +185,15 @@ def show(
     ctx: typer.Context,
     plan: PlanName = "",
     full: Annotated[bool, typer.Option("--full", help="Cut no list.")] = False,
+    hosts: Annotated[
+        bool, typer.Option("--hosts", help="Which host in which wave, instead of what changes.")
+    ] = False,
     form: Output = Format.TABLE,
 ) -> None:
     """A plan for a person, with all that it runs; the rest of it with -o json."""
     from ..report.plan_view import PlanView
 
-    output.show(PlanView(_find(ctx, plan), full=full), form)
+    output.show(PlanView(_find(ctx, plan), full=full, by_host=hosts), form)
 
 
 @app.command()
@@ -206,7 +209,7 @@ def diff(
 ) -> None:
     """What plan B changes against plan A."""
     from ..report.plan_diff_view import PlanDiffView
-    from ..workflows.plan.make_plan import compare
+    from ..workflows.plan.plan_files import compare
 
     output.show(PlanDiffView(compare(_find(ctx, before), _find(ctx, after))), form)
 
@@ -240,9 +243,9 @@ def _find(ctx: typer.Context, name: str) -> Plan:
     reviewed anywhere.
     """
     if name and Path(name).is_file():
-        from ..workflows.plan.make_plan import read_plan
+        from ..workflows.plan.plan_files import read_plan
 
         return read_plan(Path(name))
-    from ..wiring.plan import find
+    from ..wiring.stored import find_plan
 
-    return find(state(ctx).workspace(), name).plan
+    return find_plan(state(ctx).workspace(), name).plan

@@ -44,8 +44,31 @@ class Judgement(Record):
     excluded: str = ""
 
 
+class ExplainedGroup(Record):
+    """All judgements on one version of a source package in one state, counted over the fleet.
+
+    `packages` are its binaries, `cves` those that were judged, `state` is the finding's (empty
+    where it is not affected), `fixed` the newest fix, `why` the rules that decided. Where it is
+    affected, `decision` is the most urgent one and `due` the first date. A host whose version is
+    affected by one advisory does not count as not affected by another.
+    """
+
+    source: str
+    packages: tuple[str, ...]
+    installed: str
+    affected: bool
+    hosts: tuple[str, ...]
+    cves: tuple[str, ...]
+    state: str = ""
+    fixed: str = ""
+    decision: str = ""
+    due: str = ""
+    why: tuple[str, ...] = ()
+
+
 class Explanation(Model):
-    """`kind` is `cve`, `host` or `package`; `facts` are lines about the subject itself."""
+    """`kind` is `cve`, `host` or `package`; `facts` are lines about the subject itself. `groups`
+    are of all judgements, also where `judgements` are too many to be listed."""
 
     kind: str
     subject: str
@@ -53,3 +76,4 @@ class Explanation(Model):
     facts: tuple[str, ...]
     judgements: tuple[Judgement, ...]
     warnings: tuple[str, ...] = ()
+    groups: tuple[ExplainedGroup, ...] = ()

@@ -264,7 +264,8 @@ class PlanBody(Model, omit_defaults=True):
     nothing is known about CVEs. `hooks` are all files of the folders in which the rings' hooks lie;
     empty where no ring has a hook, and in a plan from before they were frozen. `could_not_look` is
     what discovery could not read on the hosts that were asked for. `exclusions` are the rules that
-    held when the plan was made, in their order.
+    held when the plan was made, in their order. `policy` is the digest of the settings that were
+    frozen: `rings`, `unproven_policy`, `allow_removals`, `undo_safe`, and how long a plan holds.
     """
 
     version: int
@@ -286,6 +287,8 @@ class PlanBody(Model, omit_defaults=True):
     could_not_look: tuple[CouldNotLook, ...] = ()
     stale_lists: StaleLists = StaleLists.HOLD
     exclusions: tuple[Exclusion, ...] = ()
+    allow_removals: bool = False
+    undo_safe: tuple[str, ...] = ()
 
     @property
     def holds_back(self) -> bool:

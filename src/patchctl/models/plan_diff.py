@@ -32,13 +32,25 @@ class CveChange(Record):
     hosts: tuple[str, ...]
 
 
+class SettingChange(Record):
+    """A setting that a plan freezes, by its name in patchctl.yml, with both values in words. What
+    was asked for is `selection.NAME`."""
+
+    setting: str
+    before: str
+    after: str
+
+
 class PlanDiff(Model):
     """From plan `before` to plan `after`, by digest. All tuples are sorted.
 
     `added` and `removed` are transitions that hosts get only in one of the plans; `files_changed`
     are packages whose version is the same but whose file is not. `cves_gained` are removed by the
     second plan only, `cves_lost` by the first only. `hooks` are files of the hooks, each with its
-    difference. `exclusions_added` and `exclusions_removed` are rules of one plan only.
+    difference. `exclusions_added` and `exclusions_removed` are rules of one plan only. `settings`
+    are the frozen settings that differ and `selection` what was asked for otherwise;
+    `settings_unsure`: one of the plans is from before `allow_removals` and `undo_safe` were kept,
+    so these may differ too.
     """
 
     before: str
@@ -62,6 +74,9 @@ class PlanDiff(Model):
     probes_changed: bool = False
     exclusions_added: tuple[Exclusion, ...] = ()
     exclusions_removed: tuple[Exclusion, ...] = ()
+    settings: tuple[SettingChange, ...] = ()
+    selection: tuple[SettingChange, ...] = ()
+    settings_unsure: bool = False
 
     @property
     def same(self) -> bool:

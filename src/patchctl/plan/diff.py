@@ -7,6 +7,7 @@ from ..models.plan import Action, LeftOut, Plan, PlanBody, PlannedHost, Transiti
 from ..models.plan_diff import Change, CveChange, Moved, PlanDiff
 from ..models.policy import Probe
 from .hooks import changed
+from .setting_changes import says_all, selection_changed, settings_changed
 
 _Key = tuple[str, str, Action, str, str]
 
@@ -53,6 +54,9 @@ def diff(before: Plan, after: Plan) -> PlanDiff:
         exclusions_removed=tuple(
             exclusion for exclusion in old.exclusions if exclusion not in new.exclusions
         ),
+        settings=settings_changed(old, new),
+        selection=selection_changed(old, new),
+        settings_unsure=old.policy != new.policy and not (says_all(old) and says_all(new)),
     )
 
 

@@ -25,7 +25,7 @@ from ..models.plan import (
     SnapshotRef,
     Urgent,
 )
-from ..models.policy import RebootPolicy, RingPolicy
+from ..models.policy import RebootPolicy, RingPolicy, UnprovenPolicy
 from ..models.resolution import Resolution
 from ..models.settings import Settings
 from ..models.snapshot import Snapshot
@@ -88,7 +88,13 @@ def freeze(
             cves=tuple(sorted(set(selection.cves))),
         ),
         fleet=fleet_digest(hosts.values()),
-        policy=_policy_digest(settings),
+        policy=policy_digest(
+            settings.rings,
+            settings.unproven,
+            allow_removals=settings.allow_removals,
+            undo_safe=settings.undo_safe,
+            plan_expires_s=settings.plan_expires_s,
+        ),
         snapshots=tuple(
             SnapshotRef(host=host.name, facts=host.facts_digest)
             for host in sorted(snapshot.hosts, key=lambda host: host.name)
@@ -120,6 +126,8 @@ def freeze(
         ),
         stale_lists=settings.stale_lists,
         exclusions=tuple(_of_the_plan(exclusions, hosts.keys(), left_out)),
+        allow_removals=settings.allow_removals,
+        undo_safe=tuple(sorted(settings.undo_safe)),
     )
 
 
@@ -232,14 +240,22 @@ def _without_floats(value: Any) -> Any:
     return value
 
 
-def _policy_digest(settings: Settings) -> str:
+def policy_digest(
+    rings: Sequence[RingPolicy],
+    unproven: UnprovenPolicy,
+    *,
+    allow_removals: bool,
+    undo_safe: Iterable[str],
+    plan_expires_s: int,
+) -> str:
+    """The digest of the settings that a plan freezes."""
     return canonical.digest(
         {
-            "rings": settings.rings,
-            "unproven": settings.unproven,
-            "allow_removals": settings.allow_removals,
-            "undo_safe": sorted(settings.undo_safe),
-            "plan_expires_s": settings.plan_expires_s,
+            "rings": rings,
+            "unproven": unproven,
+            "allow_removals": allow_removals,
+            "undo_safe": sorted(undo_safe),
+            "plan_expires_s": plan_expires_s,
         }
     )
 

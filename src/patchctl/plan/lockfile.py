@@ -1,4 +1,9 @@
-"""Write and read a `patch.lock`: canonical JSON of `{digest, body, about}`, verified when read."""
+"""Write and read a `patch.lock`: the JSON of `{digest, body, about}`, verified when read.
+
+A file has one field a line, in canonical order, so that git shows what changed. The digest is that
+of the canonical encoding, so spaces and line ends do not count: files from before, which are one
+line, are read as they were.
+"""
 
 import msgspec
 
@@ -19,8 +24,8 @@ class _Version(msgspec.Struct):
 
 
 def encode(plan: Plan) -> bytes:
-    """Return the plan as canonical JSON with a newline at its end."""
-    return canonical.encode(plan) + b"\n"
+    """Sorted JSON, one field a line, with a newline at its end. Equal plans are equal bytes."""
+    return msgspec.json.format(canonical.encode(plan), indent=1) + b"\n"
 
 
 def decode(data: bytes, where: str) -> Plan:

@@ -1,25 +1,152 @@
 """Show an explanation to people. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from ..models.assessment import FindingState
-from ..models.explain import Explanation, Judgement
-from ..models.words import some
+from ..models.explain import ExplainedGroup, Explanation, Judgement
+from ..models.words import count, more, some
+from . import columns
 from .state_words import decision_word, state_word
 from .view import Lines, Part, View, all_notes
+from .wrapping import wrapped
 
 _HOSTS = 8
+_LINES = 40  # of an answer that is not asked for in full
+_FACTS = 8
+_ROWS = 10
+_REASONS = 2  # of a judgement that stands for others
 
 
-def lines(explanation: Explanation) -> Iterator[str]:
-    """Return the subject, the facts about it, then each judgement."""
+def lines(explanation: Explanation, *, full: bool = False) -> Iterator[str]:
+    """The subject and what is known of it; by version and state on how many hosts; then judgements,
+    as many as there is room for. `full` cuts nothing."""
+    head = list(_head(explanation, full=full))
+    yield from head
+    if full and explanation.kind != "host":
+        for group in explanation.groups:
+            yield ""
+            yield from wrapped(f"{_title(group)}: {', '.join(group.hosts)}", "")
+    blocks = [_block(row, explanation.kind) for row in explanation.judgements]
+    room = _LINES - len(explanation.warnings) - len(head)
+    if full or sum(map(len, blocks)) <= room:
+        for block in blocks:
+            yield from block
+        return
+    room -= 2  # for the last line
+    shown = 0
+    for row in _examples(explanation):
+        block = _block(structs.replace(row, reasons=_first(row.reasons)), explanation.kind)
+        if len(block) > room:
+            break
+        room -= len(block)
+        shown += 1
+        yield from block
+    yield ""
+    yield f"{more(len(explanation.judgements) - shown, 'judgement')}; see --full"
+
+
+def _head(explanation: Explanation, *, full: bool) -> Iterator[str]:
     yield f"{explanation.subject}, as of {explanation.as_of}"
-    for fact in explanation.facts:
-        yield f"  {fact}"
-    for judgement in explanation.judgements:
+    facts = [f"  {fact}" for fact in explanation.facts]
+    yield from facts if full else facts[:_FACTS]
+    if len(facts) > _FACTS and not full:
+        yield f"  {more(len(facts) - _FACTS)}; see --full"
+    if explanation.groups:
         yield ""
-        yield from _judgement(judgement, explanation.kind)
+        yield _counts(explanation)
+        yield from _table(explanation, full=full)
+
+
+def _first(reasons: Sequence[str]) -> tuple[str, ...]:
+    if len(reasons) <= _REASONS:
+        return tuple(reasons)
+    return *reasons[:_REASONS], more(len(reasons) - _REASONS, "reason")
+
+
+def _examples(explanation: Explanation) -> Iterator[Judgement]:
+    """The first judgement of each group, in the order of the groups."""
+    first: dict[tuple[str, str, bool, str], Judgement] = {}
+    for row in explanation.judgements:
+        first.setdefault((row.source, row.installed, row.affected, row.state), row)
+    for group in explanation.groups:
+        example = first.get((group.source, group.installed, group.affected, group.state))
+        if example is not None:
+            yield example
+
+
+# --- counts -------------------------------------------------------------------------------------
+
+
+def _counts(explanation: Explanation) -> str:
+    """In one line how many hosts are affected, and how many are not."""
+    if explanation.kind == "host":
+        cves = {cve for group in explanation.groups for cve in group.cves}
+        return f"affected by {count(len(cves), 'CVE')}"
+    affected = _hosts_of(group for group in explanation.groups if group.affected)
+    told = f"affected: {count(len(affected), 'host')}"
+    if explanation.kind != "cve":
+        return told
+    clean = _hosts_of(explanation.groups) - affected
+    return f"{told}; not affected: {count(len(clean), 'host')} with the package"
+
+
+def _hosts_of(groups: Iterable[ExplainedGroup]) -> set[str]:
+    return {host for group in groups for host in group.hosts}
+
+
+def _table(explanation: Explanation, *, full: bool) -> Iterator[str]:
+    kind = explanation.kind
+    header = [*(["HOSTS"] if kind != "host" else []), "PACKAGE", "INSTALLED", "STATE"]
+    header += [*(["CVES"] if kind != "cve" else []), "FIXED IN", "DECISION", "DUE"]
+    rows = [_row(group, kind) for group in explanation.groups]
+    yield from columns.layout(header, rows if full else rows[:_ROWS])
+    if len(rows) > _ROWS and not full:
+        yield f"{more(len(rows) - _ROWS, 'row')}; see --full"
+
+
+def _row(group: ExplainedGroup, kind: str) -> Sequence[str]:
+    return [
+        *([str(len(group.hosts))] if kind != "host" else []),
+        _named(group),
+        group.installed,
+        _state(group),
+        *([str(len(group.cves))] if kind != "cve" else []),
+        group.fixed or "-",
+        decision_word(group.decision) or "-",
+        group.due or "-",
+    ]
+
+
+def _named(group: ExplainedGroup) -> str:
+    return group.packages[0] if len(group.packages) == 1 else group.source
+
+
+def _state(group: ExplainedGroup) -> str:
+    if not group.affected:
+        return "not affected"
+    return state_word(FindingState(group.state)) if group.state else "affected"
+
+
+def _title(group: ExplainedGroup) -> str:
+    on_hosts = count(len(group.hosts), "host")
+    return f"{_named(group)} {group.installed}, {_state(group)}, {on_hosts}"
+
+
+# --- judgements ---------------------------------------------------------------------------------
+
+
+def _block(judgement: Judgement, kind: str) -> list[str]:
+    """The lines of a judgement below an empty one."""
+    said = _judgement(judgement, kind)
+    return ["", *(part for line in said for part in _fitting(line))]
+
+
+def _fitting(line: str) -> list[str]:
+    text = line.lstrip(" ")
+    return wrapped(text, " " * (len(line) - len(text)))
 
 
 def _judgement(judgement: Judgement, kind: str) -> Iterator[str]:
@@ -73,21 +200,25 @@ def _judgement(judgement: Judgement, kind: str) -> Iterator[str]:
 
 
 def _hosts(judgement: Judgement) -> str:
-    return some(judgement.hosts, _HOSTS)
+    """A few hosts by name; of more their number first."""
+    if len(judgement.hosts) <= _HOSTS:
+        return ", ".join(judgement.hosts)
+    return f"{count(len(judgement.hosts), 'host')}: {some(judgement.hosts)}"
 
 
 @dataclass(frozen=True)
 class ExplanationView(View):
-    """`explain`."""
+    """`explain`; `full` cuts no list."""
 
     explanation: Explanation
+    full: bool = False
 
     def data(self) -> Explanation:
         """The explanation."""
         return self.explanation
 
     def parts(self) -> Iterator[Part]:
-        """Its lines, then what makes it less certain."""
-        yield Lines(lines(self.explanation))
+        """Its lines, then what makes it less sure."""
+        yield Lines(lines(self.explanation, full=self.full))
         warnings = (f"warning: {line}" for line in self.explanation.warnings)
         yield from all_notes(warnings, kept=True)

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..models.exclusions import Exclusion
-from ..models.plan_diff import Change, CveChange, PlanDiff
+from ..models.plan_diff import Change, CveChange, PlanDiff, SettingChange
 from ..models.words import moment, short, some
-from .plan_view import change, left_out
+from .plan_change_lines import change
+from .plan_view import left_out
 from .view import Lines, Part, View
+from .wrapping import wrapped
 
 _NAMES = 6
+_LONG = 100
 
 
 def show(diff: PlanDiff) -> list[str]:
@@ -17,10 +20,12 @@ def show(diff: PlanDiff) -> list[str]:
     if diff.same:
         return [f"The plans are one: {short(diff.before)}"]
     lines = [f"From plan {short(diff.before)} to {short(diff.after)}"]
-    if diff.selection_changed:
-        lines.append("  ~ another selection")
-    if diff.policy_changed:
-        lines.append("  ~ another policy")
+    lines += map(_setting, (*diff.selection, *diff.settings))
+    if diff.settings_unsure:
+        lines += wrapped(
+            "~ policy.allow_removals or policy.undo_safe may differ too: one of the plans is from"
+            " before a plan kept them"
+        )
     if diff.feeds_changed:
         lines.append("  ~ judged by other feeds, or feeds of another date")
     if diff.probes_changed:
@@ -47,6 +52,13 @@ def show(diff: PlanDiff) -> list[str]:
     if len(lines) == 1:
         lines.append("  the same changes on the same hosts, from newer facts")
     return lines
+
+
+def _setting(change: SettingChange) -> str:
+    """A setting with its values. Code of several lines, or long code, is not for one line."""
+    if any(len(text) > _LONG or "\n" in text for text in (change.before, change.after)):
+        return f"  ~ {change.setting}: another text"
+    return f"  ~ {change.setting}: {change.before} -> {change.after}"
 
 
 def _names(sign: str, noun: str, names: Sequence[str]) -> list[str]:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..models.plan import (
-    Action,
-    Cohort,
     CouldNotLook,
     LeftOut,
     LeftOutReason,
@@ -18,22 +16,20 @@ from ..models.plan import (
     PlanBody,
     Selection,
     SelectionMode,
-    Transition,
     Undo,
-    Urgent,
 )
 from ..models.policy import Promote, RebootPolicy, RingPolicy, UnprovenPolicy
 from ..models.state import PlanSummary
-from ..models.words import count, duration, moment, more, short, size, some
+from ..models.words import count, duration, moment, more, short, some
 from .could_not_look_lines import could_not_look, incomplete
 from .exclusion_lines import beside, excluded, excluded_before, exclusions
+from .plan_change_lines import by_host, cohorts, packages
 from .plan_code_lines import code
 from .state_words import decision_word
 from .view import Lines, Part, Table, View
 from .wrapping import wrapped
 
-# How many items of a long list are shown before "and N more".
-_COHORTS = 6
+# How much is shown of a long list before "and N more".
 _CHANGES = 25
 _NAMES = 12
 
@@ -43,7 +39,6 @@ _SELECTED: Mapping[SelectionMode, str] = {
     SelectionMode.PACKAGE: "updates of named packages",
     SelectionMode.FINDINGS: "updates that remove findings",
 }
-_RANK = (Action.REMOVE, Action.DOWNGRADE, Action.UPGRADE, Action.NEW)
 _QUIET = (
     LeftOutReason.NOT_SECURITY,
     LeftOutReason.NO_ADVISORIES,
@@ -74,7 +69,8 @@ def _sections(plan: Plan, *, full: bool) -> Iterator[Sequence[str]]:
         _head(plan),
         _rings(body),
         code(body, full=full),
-        _cohorts(body, full=full),
+        packages(body, full=full),
+        cohorts(body, full=full),
         _unsafe(body, full=full),
         _unsigned(body, full=full),
         _unproven(body, full=full),
@@ -166,19 +162,19 @@ def _rings(body: PlanBody) -> list[str]:
     rows: list[tuple[str, ...]] = [header]
     before: RingPolicy | None = None
     for ring in body.rings:
-        hosts = [host for host in body.hosts if host.ring == ring.name]
-        if not hosts:
+        planned = [host for host in body.hosts if host.ring == ring.name]
+        if not planned:
             rows.append((ring.name, "0", "-", "-", "-", "-", "no host in this plan"))
             continue
-        waves = Counter(host.wave for host in hosts)
-        reboots = sum(host.expected_reboot for host in hosts)
+        waves = Counter(host.wave for host in planned)
+        reboots = sum(host.expected_reboot for host in planned)
         rows.append(
             (
                 ring.name,
-                str(len(hosts)),
-                f"{len(waves)} x {max(waves.values())}",  # number of waves x hosts in each
-                str(ring.budget.of(len(hosts))),
-                f"{ring.worst_case(len(hosts))} of {len(hosts)}",
+                str(len(planned)),
+                f"{len(waves)} x {max(waves.values())}",  # so many waves of so many hosts
+                str(ring.budget.of(len(planned))),
+                f"{ring.worst_case(len(planned))} of {len(planned)}",
                 str(reboots) if reboots else _REBOOTS[ring.reboot],
                 _starts(ring, before),
             )
@@ -197,100 +193,6 @@ def _starts(ring: RingPolicy, before: RingPolicy | None) -> str:
         soak = f"{duration(before.soak_s)} " if before.soak_s else ""
         when_ = f"{soak}after {before.name}"
     return f"{when_}, on approval" if ring.promote is Promote.MANUAL else when_
-
-
-# --- what changes -------------------------------------------------------------------------------
-
-
-def _cohorts(body: PlanBody, *, full: bool) -> list[str]:
-    ring_of: dict[str, Counter[str]] = {}
-    for host in body.hosts:
-        ring_of.setdefault(host.cohort, Counter())[host.ring] += 1
-    urgent = {row.cve: row for row in body.urgent}
-    ranked = sorted(body.cohorts, key=lambda cohort: (-ring_of[cohort.id].total(), cohort.id))
-    shown = ranked if full else ranked[:_COHORTS]
-    lines: list[str] = []
-    for cohort in shown:
-        if lines:
-            lines.append("")
-        lines += _cohort(cohort, ring_of[cohort.id], urgent, full=full)
-    if len(shown) < len(ranked):
-        lines += ["", f"and {count(len(ranked) - len(shown), 'smaller cohort')}; see --full"]
-    return lines
-
-
-def _cohort(
-    cohort: Cohort, rings: Counter[str], urgent: Mapping[str, Urgent], *, full: bool
-) -> list[str]:
-    where = ", ".join(f"{ring} {number}" for ring, number in rings.items())
-    lines = wrapped(
-        f"{count(rings.total(), 'host')} ({where}):"
-        f" {count(len(cohort.transitions), 'package')}, {size(cohort.download_bytes)},"
-        f" cohort {cohort.id}",
-        "",
-    )
-    groups = _grouped(cohort.transitions)
-    shown = groups if full else groups[:_CHANGES]
-    width = max(len(source) for source, _ in shown)
-    for source, rows in shown:
-        cves = rows[0].cves
-        removed = f"  {count(len(cves), 'CVE')}" if cves else ""
-        lines.append(f"  {source.ljust(width)}  {_change(rows[0])}{removed}{_mark(rows)}")
-        names = [row.package for row in rows]
-        if names != [source]:
-            lines += wrapped(", ".join(names), " " * (width + 6))
-        for words, pressing in _pressing(cves, urgent):
-            lines += wrapped(
-                f"{words}: {some(sorted(pressing), _NAMES, full=full)}", " " * (width + 6)
-            )
-    if len(shown) < len(groups):
-        lines.append(f"  {more(len(groups) - len(shown))}; see --full")
-    return lines
-
-
-def _pressing(cves: Iterable[str], urgent: Mapping[str, Urgent]) -> Iterator[tuple[str, list[str]]]:
-    """Return the urgent CVEs of a change, each once, under the more urgent of its decisions."""
-    pressing = [urgent[cve] for cve in cves if cve in urgent]
-    if exploited := [row.cve for row in pressing if row.kev]:
-        yield "known exploited", exploited
-    if act := [row.cve for row in pressing if not row.kev]:
-        yield decision_word("act"), act
-
-
-def _grouped(transitions: Sequence[Transition]) -> list[tuple[str, list[Transition]]]:
-    """Group transitions by source package and versions, the most important first."""
-    groups: dict[tuple[str, Action, str, str], list[Transition]] = {}
-    for transition in transitions:
-        key = (
-            transition.source or transition.package,
-            transition.action,
-            transition.from_,
-            transition.to,
-        )
-        groups.setdefault(key, []).append(transition)
-    ranked = sorted(groups.items(), key=lambda item: (_RANK.index(item[0][1]), item[0]))
-    return [(key[0], rows) for key, rows in ranked]
-
-
-def _change(transition: Transition) -> str:
-    return change(transition.action, transition.from_, transition.to)
-
-
-def change(action: Action, before: str, after: str) -> str:
-    """Return `1.0 -> 1.1`, or the words for another kind of change."""
-    match action:
-        case Action.NEW:
-            return f"new, {after}"
-        case Action.REMOVE:
-            return f"REMOVED, was {before}"
-        case Action.DOWNGRADE:
-            return f"{before} -> {after} (back)"
-        case _:
-            return f"{before} -> {after}"
-
-
-def _mark(rows: Sequence[Transition]) -> str:
-    return "  !" if any(row.undo is Undo.UNSAFE for row in rows) else ""
 
 
 def _unsafe(body: PlanBody, *, full: bool) -> list[str]:
@@ -410,17 +312,22 @@ def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> lis
 
 @dataclass(frozen=True)
 class PlanView(View):
-    """`plan show`. `full` cuts no list."""
+    """`plan show`; `full` cuts no list, `by_host` tells of hosts and waves instead of changes."""
 
     plan: Plan
     full: bool = False
+    by_host: bool = False
 
     def data(self) -> Plan:
         """The plan."""
         return self.plan
 
     def parts(self) -> Iterator[Part]:
-        """The sections of the plan."""
+        """Section by section."""
+        if self.by_host:
+            yield Lines(_head(self.plan))
+            yield by_host(self.plan.body)
+            return
         yield from map(Lines, _sections(self.plan, full=self.full))
 
 

@@ -19,7 +19,7 @@ from ..models.settings import Settings
 from ..workflows.inventory import lint as workflow
 from ..workflows.inventory.diff import Differ, Side, StoredPlan
 from ..workflows.inventory.lint import Linted
-from ..workflows.plan.make_plan import read_plan
+from ..workflows.plan.plan_files import read_plan
 from .workspace import Workspace
 
 

@@ -11,26 +11,15 @@ from ..inventory.export import generate
 from ..models.exclusions import Exclusion
 from ..models.fleet import Fleet
 from ..models.plan import Selection, SelectionMode
-from ..workflows.plan import make_plan as workflow
+from ..workflows.plan import plan_files
 from ..workflows.plan.findings import PlanAssessing
-from ..workflows.plan.make_plan import FoundPlan, Made, PlanMaker, PlanRequest
+from ..workflows.plan.make_plan import Made, PlanMaker, PlanRequest
 from ..workflows.plan.trust import PlanJudge
 from .assess import parts_of_snapshot
 from .discovery import discover
 from .feeds import stale
 from .fleet import Say, fleet_of, limited
 from .workspace import Workspace
-
-
-def find(workspace: Workspace, name: str) -> FoundPlan:
-    """Return the plan of a file, with its bytes, or of a unique digest prefix; the newest plan
-    where `name` is empty."""
-    return workflow.find_plan(
-        name,
-        lambda: workspace.database(create=False),
-        workspace.caller.folder,
-        workspace.root,
-    )
 
 
 def judge(workspace: Workspace) -> PlanJudge:
@@ -67,7 +56,7 @@ def make_file(
     """
     cwd = workspace.caller.folder
     if out is not None:
-        workflow.check_writable(out, cwd)
+        plan_files.check_writable(out, cwd)
     fleet = fleet_of(workspace, say)
     request = PlanRequest(
         selection=selection,
@@ -79,8 +68,8 @@ def make_file(
     made = planner(workspace, fleet, say).make(request)
     if made.plan is None:
         return made, None
-    path = cwd / out if out is not None else workflow.default_path(workspace.root, made.plan)
-    return made, workflow.write_plan(made.plan, path, files)
+    path = cwd / out if out is not None else plan_files.default_path(workspace.root, made.plan)
+    return made, plan_files.write_plan(made.plan, path, files)
 
 
 def pending(

@@ -7,7 +7,7 @@ from ..models.fleet import Fleet
 from ..workflows.plan.make_plan import Made
 from ..workflows.rollout.advance import Screen
 from ..workflows.rollout.start import Starting
-from . import plan
+from . import plan, stored
 from .fleet import Say, fleet_of, load
 from .runs import rollouts
 from .workspace import Workspace
@@ -27,7 +27,7 @@ def starting(
         return plan.pending(workspace, planned[0], say, exclude)
 
     return Starting(
-        find=partial(plan.find, workspace),
+        find=partial(stored.find_plan, workspace),
         judge=plan.judge(workspace),
         make=make,
         rollouts=lambda: rollouts(

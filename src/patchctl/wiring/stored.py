@@ -1,14 +1,27 @@
-"""List the stored plans, runs and earlier discoveries. All raise NotFoundError where there is no
-state."""
+"""List the stored plans, runs and earlier discoveries, and find one. All raise NotFoundError where
+there is no state. What makes plans and discoveries is not loaded for that."""
 
 from ..models.snapshot import SnapshotSummary
 from ..models.state import HostHistory, Known, PlanSummary, RunSummary
+from ..workflows.plan import plan_files
+from ..workflows.plan.plan_files import FoundPlan
 from .workspace import Workspace
 
 
 def plans(workspace: Workspace) -> list[PlanSummary]:
     """Return stored plans, newest first."""
     return workspace.database(create=False).plans.list()
+
+
+def find_plan(workspace: Workspace, name: str) -> FoundPlan:
+    """Return the plan of a file, with its bytes, or of a unique digest prefix; the newest plan
+    where `name` is empty."""
+    return plan_files.find_plan(
+        name,
+        lambda: workspace.database(create=False),
+        workspace.caller.folder,
+        workspace.root,
+    )
 
 
 def runs(workspace: Workspace) -> list[RunSummary]:

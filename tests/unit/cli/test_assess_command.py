@@ -153,9 +153,30 @@ def test_explain_says_what_decides(
 ) -> None:
     capsys.readouterr()
     assert run(with_feed, "explain", subject) == 0
-    said = capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
     for word in words:
         assert word in said
+
+
+def test_explain_counts_hosts_by_version_and_state_before_it_gives_reasons(
+    with_feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run(with_feed, "explain", "CVE-2026-1234", "--as-of", "2026-02-01") == 0
+    shown = capsys.readouterr().out.splitlines()
+    index = shown.index("affected: 1 host; not affected: 1 host with the package")
+    header, affected, clean, empty = (line.split() for line in shown[index + 1 : index + 5])
+    assert header == ["HOSTS", "PACKAGE", "INSTALLED", "STATE", "FIXED", "IN", "DECISION", "DUE"]
+    assert affected[:5] == ["1", "sudo", "1.8.29-7.el8", "fixable", "now"]
+    assert clean[:5] == ["1", "sudo", "1.8.29-8.el8", "not", "affected"]
+    assert not empty
+    assert run(with_feed, "explain", "CVE-2026-1234", "-o", "json", "--as-of", "2026-02-01") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [(row["affected"], row["hosts"]) for row in document["groups"]] == [
+        (True, ["web1"]),
+        (False, ["web2"]),
+    ]
+    assert len(document["judgements"]) == 2
 
 
 def test_a_subject_that_is_nothing_is_one_line(

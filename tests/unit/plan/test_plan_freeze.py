@@ -319,18 +319,34 @@ def test_a_plan_from_before_feeds_were_named_keeps_its_bytes_and_its_digest() ->
     data = (Path(__file__).parents[2] / "data" / "plan" / "before-cves.lock").read_bytes()
     old = lockfile.decode(data, "before-cves.lock")
     assert (old.body.feeds, old.body.urgent) == ((), ())
-    assert lockfile.encode(old) == data
+    assert canonical.encode(old) + b"\n" == data
+    assert lockfile.decode(lockfile.encode(old), "again") == old
+
+
+def test_a_plan_file_has_one_field_a_line() -> None:
+    text = lockfile.encode(plan(*SIX)).decode()
+    fields = [line.strip().rstrip(",") for line in text.splitlines()]
+    assert {'"to": "1.0-2"', '"wave": 1', '"name": "s1"'} <= set(fields)
+    assert max(line.count(": ") for line in fields) == 1
+    assert text.endswith("}\n")
+
+
+def test_spaces_of_a_plan_file_do_not_count() -> None:
+    made = plan(*SIX)
+    one_line = canonical.encode(made)
+    assert lockfile.decode(one_line, "x.lock") == made
+    assert lockfile.decode(msgspec.json.format(one_line, indent=4), "x.lock") == made
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (b'"to":"1.0-2"', b'"to":"1.0-3"'),
+        (b'"to": "1.0-2"', b'"to": "1.0-3"'),
         (b'"abab', b'"cdab'),
-        (b'"transitions":', b'"extra":1,"transitions":'),
-        (b'"arch":"amd64"', b'"arch":"amd64","undo":"safe"'),
-        (b'"wave":2', b'"wave":1'),
-        (b'"requested":true', b'"requested":false'),
+        (b'"transitions":', b'"extra": 1, "transitions":'),
+        (b'"arch": "amd64"', b'"arch": "amd64", "undo": "safe"'),
+        (b'"wave": 2', b'"wave": 1'),
+        (b'"requested": true', b'"requested": false'),
     ],
 )
 def test_an_edited_plan_is_refused(before: bytes, after: bytes) -> None:
@@ -341,7 +357,7 @@ def test_an_edited_plan_is_refused(before: bytes, after: bytes) -> None:
 
 
 def test_its_about_may_be_edited() -> None:
-    data = lockfile.encode(plan(*SIX)).replace(b'"author":"op"', b'"author":"me"')
+    data = lockfile.encode(plan(*SIX)).replace(b'"author": "op"', b'"author": "me"')
     assert lockfile.decode(data, "x.lock").about.author == "me"
 
 

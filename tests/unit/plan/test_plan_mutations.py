@@ -24,7 +24,7 @@ from patchctl.models.revision import AtHead
 from patchctl.plan import lockfile
 from patchctl.plan.diff import diff
 from patchctl.report import plan_diff_view, plan_view, rollout_view
-from patchctl.workflows.plan.make_plan import FoundPlan
+from patchctl.workflows.plan.plan_files import FoundPlan
 from patchctl.workflows.plan.trust import PlanJudge
 from patchctl.workflows.rollout.runs import Rollouts
 

@@ -123,7 +123,8 @@ def test_a_difference_names_files_of_hooks_and_says_that_probes_are_others() -> 
         "  ~ hook: hooks/lb is missing", "  ~ hook: hooks/lb.sh was changed",
     ]  # fmt: skip
     other = structs.replace(PLAN.body, rings=rings)
-    assert plan_diff_view.show(diff(PLAN, seal(other, PLAN.about)))[1:3] == [
+    assert plan_diff_view.show(diff(PLAN, seal(other, PLAN.about)))[1:4] == [
+        "  ~ hooks.drain: hooks/drain.yml -> hooks/out.yml",
         "  ~ hook: hooks/out.yml is run now", "  ~ hook: hooks/drain.yml is not run any more",
     ]  # fmt: skip
     assert diff(PLAN, PLAN).hooks == () and not diff(PLAN, PLAN).probes_changed

@@ -28,6 +28,7 @@ from patchctl.models.policy import RebootPolicy
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import freeze, seal
 from patchctl.report import plan_diff_view, plan_view, wrapping
+from patchctl.report.view import Lines, Table
 
 CURL = transition("curl")
 KERNEL = transition("linux-image-amd64", "6.1.1-1", "6.1.2-1")
@@ -104,14 +105,14 @@ def test_a_plan_is_shown_on_one_screen() -> None:
         "canary      0      -      -       -           -        no host in this plan",
         "production  3      2 x 2  0       2 of 3      1        after staging",
         "",
+        "PACKAGE            HOSTS  CVES  FROM     TO",
+        "curl               4      -     1.0-1    1.0-2",
+        "linux-image-amd64  1      -     6.1.1-1  6.1.2-1  !",
+        "",
         "3 hosts (staging 1, production 2): 1 package, 1 KiB,"
         f" cohort {shown_plan.body.hosts[0].cohort}",
-        "  curl  1.0-1 -> 1.0-2",
-        "",
         "1 host (production 1): 2 packages, 2 KiB, cohort "
         + next(row.cohort for row in shown_plan.body.hosts if row.name == "p3"),
-        "  curl               1.0-1 -> 1.0-2",
-        "  linux-image-amd64  6.1.1-1 -> 6.1.2-1  !",
         "",
         "Marked !: not undone by itself (policy `undo_safe` can say otherwise):",
         "  kernel: linux-image-amd64",
@@ -132,8 +133,15 @@ FIXED = structs.replace(CURL, cves=("CVE-2024-1", "CVE-2024-2", "CVE-2024-3"))
 def test_a_change_says_how_many_cves_it_removes_and_names_those_that_do_not_wait() -> None:
     urgent = (Urgent(cve="CVE-2024-1", act=True), Urgent(cve="CVE-2024-3", kev=True, act=True))
     library = structs.replace(FIXED, package="libcurl4")
-    text = plan_view.show(plan({"s1": (FIXED, library)}, feeds=FEEDS, urgent=urgent))
+    shown_plan = plan({"s1": (FIXED, library)}, feeds=FEEDS, urgent=urgent)
+    text = plan_view.show(shown_plan)
     assert "  removes 3 CVEs by kev 2025-11-20, tracker undated" in text
+    index = text.index("curl     1      3     1.0-1  1.0-2")
+    assert text[index + 1 : index + 3] == [
+        "known exploited: CVE-2024-3 in curl",
+        "act now: CVE-2024-1 in curl",
+    ]
+    text = plan_view.show(shown_plan, full=True)
     index = text.index("  curl  1.0-1 -> 1.0-2  3 CVEs")
     assert text[index + 1 : index + 4] == [
         "          curl, libcurl4",
@@ -200,6 +208,7 @@ def test_many_hosts_and_packages_stay_short_and_full_names_all() -> None:
     assert "and 28 more (timed out)" in " ".join(" ".join(text).split())
     assert "and 4 smaller cohorts; see --full" in text
     full = "\n".join(plan_view.show(shown_plan, full=True))
+    assert "  pkg48  1.0-1 -> 1.0-2" in full
     assert all(f"u{number}" in full for number in range(40))
     assert all(row.id in full for row in shown_plan.body.cohorts)
 
@@ -222,8 +231,8 @@ def test_new_and_removed_packages_are_said_so() -> None:
     text = plan_view.show(
         plan({"s1": (transition("added", before=""), transition("old", after=""))})
     )
-    assert "  old    REMOVED, was 1.0-1  !" in text
-    assert "  added  new, 1.0-2" in text
+    assert "old      1      -     1.0-1  REMOVED  !" in text
+    assert "added    1      -     -      1.0-2 (new)" in text
 
 
 def test_a_difference_names_what_changes() -> None:
@@ -244,3 +253,28 @@ def test_a_difference_names_what_changes() -> None:
     assert plan_diff_view.show(diff(before, before)) == [
         f"The plans are one: {before.digest[7:19]}"
     ]
+
+
+def test_one_row_of_a_package_stands_for_all_its_versions_where_they_are_many() -> None:
+    changes: dict[str, tuple[Transition, ...]] = {
+        f"p{number:02}": (transition("curl", f"1.0-{number}", f"2.0-{number % 2}"),)
+        for number in range(30)
+    }
+    text = plan_view.show(plan(changes))
+    assert [line for line in text if line.startswith("curl ")] == [
+        "curl     30     -     30 versions  2 versions  !"
+    ]
+    full = plan_view.show(plan(changes), full=True)
+    assert "curl     1      -     1.0-7   2.0-1  !" in full
+
+
+def test_hosts_are_told_with_their_wave_ring_by_ring() -> None:
+    shown_plan = plan({"s1": (CURL,), "p1": (CURL,), "p2": (CURL,), "p3": (CURL, KERNEL)})
+    head, table = plan_view.PlanView(shown_plan, by_host=True).parts()
+    assert isinstance(head, Lines)
+    assert isinstance(table, Table)
+    waves = {row.name: str(row.wave) for row in shown_plan.body.hosts}
+    rows = [tuple(row[:5]) for row in table.rows]
+    assert rows[0] == ("s1", "staging", "1", "1", "-")
+    assert ("p3", "production", waves["p3"], "2", "expected") in rows
+    assert [row[2] for row in rows[1:]] == ["1", "1", "2"]

@@ -15,7 +15,14 @@ from ...models.advisory import (
     KnownExploited,
     Lifecycle,
 )
-from ...models.assessment import Assessment, FeedUsed, Finding, FindingState, Unlooked
+from ...models.assessment import (
+    Assessment,
+    FeedUsed,
+    Finding,
+    FindingState,
+    Release,
+    Unlooked,
+)
 from ...models.exclusions import Exclusion
 from ...models.priority import Context, Decision, Priority, Threat
 from ...models.words import some
@@ -112,17 +119,23 @@ class Assessor:
     def _software(self) -> Iterator[str]:
         return (host.software for host in self.hosts)
 
-    def findings(self) -> Iterator[tuple[str, Sequence[Finding]]]:
-        """(host name, findings with the most urgent first), host by host in the order given."""
-        cores = [self._finder.of(host) for host in self.hosts]
+    def findings(
+        self, cves: Collection[str] | None = None, hosts: Sequence[HostInput] | None = None
+    ) -> Iterator[tuple[str, Sequence[Finding]]]:
+        """(host name, findings with the most urgent first), host by host in the order given.
+        `cves`, `hosts`: only these, None for all; nothing else is found out then, so `summary`
+        counts only these."""
+        finder = self._finder if cves is None else self._finder.about(cves)
+        hosts = self.hosts if hosts is None else hosts
+        cores = [finder.of(host) for host in hosts]
         distinct = set[Core]().union(*cores)
         known = self.intelligence({core.cve for core in distinct})
-        contexts = (host.context for host in self.hosts)
+        contexts = (host.context for host in hosts)
         ranking = Ranking(
             zip(contexts, cores, strict=True),
             lambda core, context: self._make(core, context, known),
         )
-        for host, own in zip(self.hosts, cores, strict=True):
+        for host, own in zip(hosts, cores, strict=True):
             findings = self._excluded.mark(host.name, self._of(host, own, ranking))
             self.tally.add(host.name, findings)
             yield host.name, findings
@@ -210,13 +223,22 @@ class Assessor:
             releases=self._releases,
             unlooked=self.unlooked,
             actions=self.tally.actions(),
-            warnings=(*self.warnings, *self._problems()),
+            warnings=self.doubts(),
             by_decision={decision.value: by_decision.get(decision, 0) for decision in Decision},
             by_state={state.value: by_state[state] for state in FindingState if state in by_state},
             overdue=overdue,
             on_time=self.tally.on_time,
             excluded=self._excluded.sums(),
         )
+
+    @property
+    def releases(self) -> tuple[Release, ...]:
+        """Until when the systems of the fleet are supported."""
+        return self._releases
+
+    def doubts(self) -> tuple[str, ...]:
+        """What makes the result less sure, complete when the walk has ended."""
+        return (*self.warnings, *self._problems())
 
     def _problems(self) -> Iterator[str]:
         for name, index in sorted(self.matched.indexes.items()):

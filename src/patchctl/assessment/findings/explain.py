@@ -1,69 +1,32 @@
 """Explain why something is, or is not, affected: the rule that makes findings, step by step."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ...models.advisory import NameKind
-from ...models.assessment import AffectedPackage, Finding, FindingState
+from ...models.assessment import FindingState
 from ...models.exclusions import Rules, excluding
 from ...models.explain import Explanation, Judgement
-from ...models.facts import HostFacts, PendingUpdate
+from ...models.facts import HostFacts
 from ...models.priority import Threat
 from ...models.words import count, some
-from ..matching.index import AffectedEntry, EcosystemIndex
+from ..matching.index import AffectedEntry
 from ..matching.installed import InstalledPackage
-from ..matching.match import (
-    Verdict,
-    Weighed,
-    Why,
-    entries_of,
-    judge_alone,
-    outranked,
-    versions_of,
-    weigh,
-)
-from ..versions import InvalidVersionError
+from ..matching.match import entries_of
 from .assess import Assessor
+from .explained_groups import groups
 from .fleet import HostInput, Software
-from .running_code import OldCode
+from .judgements import Excluded, Judge, Opinion, tally
 
 # (host, source package) -> what keeps the host from the fix, as plans and runs tell, in words
 Stuck = Callable[[str, str], str]
-# (host, names of a package and its source) -> the exclusion of it in the newest plan, in words
-Excluded = Callable[[str, Collection[str]], str]
 
 _MOST = 200  # judgements of one answer; more are counted
-
-
-@dataclass(frozen=True)
-class _Case:
-    """An entry that speaks of a package: `alone` is its own verdict, `others` are CVE -> all
-    entries that speak of it in this package."""
-
-    package: InstalledPackage
-    software: Software
-    index: EcosystemIndex
-    entry: AffectedEntry
-    alone: Verdict
-    weighed: Weighed
-    others: Mapping[str, list[AffectedEntry]]
-
-    def on(self, cve: str) -> tuple[Verdict, AffectedEntry]:
-        """The verdict of all advisories together on one CVE, and the entry that decided."""
-        if not self.alone.affected:
-            return self.alone, self.entry
-        other = self.weighed.settled.get(cve)
-        if other is not None:
-            return Verdict(False, Why.SETTLED, other.affected.fixed), other
-        if outranked(self.entry, cve, self.index):
-            higher = max(self.others[cve], key=lambda entry: entry.rank)
-            return Verdict(False, Why.OVERRULED, higher.affected.fixed), higher
-        return self.alone, self.entry
+_STUCK = 3  # different reasons of one judgement
 
 
 class Explainer:
-    """Explains hosts, CVEs and packages of a fleet. It walks all findings of the assessor."""
+    """Explains hosts, CVEs and packages of a fleet."""
 
     def __init__(
         self, assessor: Assessor, stuck: Stuck, excluded: Excluded = lambda host, names: ""
@@ -72,14 +35,13 @@ class Explainer:
         self._stuck = stuck
         self._excluded = excluded
         self._rules = Rules(assessor.exclusions)
-        self._findings: dict[str, dict[str, Finding]] = {
-            name: {finding.cve: finding for finding in findings}
-            for name, findings in assessor.findings()
-        }
-        self._facts = {host.name: host.facts for host in assessor.hosts}
-        self._hosts: dict[str, list[HostInput]] = defaultdict(list)
-        for host in assessor.hosts:
-            self._hosts[host.software].append(host)
+        self._stuck_on: dict[tuple[str, str], str] = {}
+
+    def _judge(self, hosts: Sequence[HostInput], cves: frozenset[str] | None) -> Judge:
+        return Judge(self._assessor, self._rules, self._excluded, hosts, cves)
+
+    def _hosts(self, only: frozenset[str]) -> list[HostInput]:
+        return [host for host in self._assessor.hosts if not only or host.name in only]
 
     def cve(self, cve: str, only: frozenset[str]) -> Explanation:
         """Every installed package that an advisory with this CVE speaks of. `only`: these hosts,
@@ -92,56 +54,72 @@ class Explainer:
             for entry in bucket.all()
             if cve in entry.advisory.cves
         }
-        judgements = list(self._judgements(lambda package: True, {cve}, only))
+        opinions = self._judge(self._hosts(only), frozenset({cve})).opinions(self._speaks_of(cve))
         facts = list(self._known(cve))
         if not names:
             facts.append("no advisory in the feeds speaks of it for a system of this fleet")
-        elif not judgements:
+        elif not opinions:
             listed = some(sorted({name for _, name in names}), 8)
             facts.append(f"advisories speak of it, but no host has an affected package: {listed}")
-        return self._explanation("cve", cve, facts, judgements)
+        return self._explanation("cve", cve, facts, opinions)
+
+    def _speaks_of(self, cve: str) -> Callable[[InstalledPackage, Software], bool]:
+        """Does an advisory with this CVE speak of a package?"""
+        return lambda package, software: any(
+            cve in entry.advisory.cves for entry in self._entries(package, software)
+        )
+
+    def _entries(self, package: InstalledPackage, software: Software) -> Iterator[AffectedEntry]:
+        for index in self._assessor.matched.indexes_of(package, software):
+            yield from entries_of(package, index)
 
     def package(self, name: str, only: frozenset[str]) -> Explanation:
         """Every advisory that applies to a package, by source or binary name."""
-        judgements = [
-            judgement
-            for judgement in self._judgements(
-                lambda package: name in (package.name, package.source), None, only
+        hosts = self._hosts(only)
+        named = self._named(name, hosts)
+        cves = frozenset(
+            cve
+            for software, packages in named
+            for package in packages
+            for entry in self._entries(package, software)
+            for cve in entry.advisory.cves
+        )
+        opinions = [
+            opinion
+            for opinion in self._judge(hosts, cves).opinions(
+                lambda package, _: name in (package.name, package.source)
             )
-            if judgement.affected
+            if opinion.case.on(opinion.cve)[0].affected
         ]
-        facts = [*self._installed(name, only), *self._excluding(name, only)]
-        facts += self._unspoken(name, only)
-        if facts and not judgements:
+        facts = [*self._installed(name, hosts), *self._excluding(name, hosts)]
+        facts += self._unspoken(named)
+        if facts and not opinions:
             facts.append("no advisory in the feeds applies to these versions")
-        return self._explanation("package", name, facts, judgements)
+        return self._explanation("package", name, facts, opinions)
 
     def host(self, host: HostInput) -> Explanation:
         """Every finding of a host."""
-        findings = self._findings.get(host.name, {})
-        judgements = [
-            judgement
-            for judgement in self._judgements(
-                lambda package: True, set(findings), frozenset({host.name})
-            )
-            if judgement.affected
+        opinions = [
+            opinion
+            for opinion in self._judge([host], None).opinions(lambda package, software: True)
+            if opinion.finding is not None
         ]
-        return self._explanation("host", host.name, list(self._about(host)), judgements)
+        return self._explanation("host", host.name, list(self._about(host)), opinions)
 
     def _explanation(
-        self, kind: str, subject: str, facts: list[str], judgements: list[Judgement]
+        self, kind: str, subject: str, facts: list[str], opinions: list[Opinion]
     ) -> Explanation:
-        ordered = sorted(judgements, key=_order)
+        ordered = sorted(opinions, key=_order)
         if len(ordered) > _MOST:
-            facts.append(f"{len(ordered)} judgements; the first {_MOST} are shown")
-        summary = self._assessor.summary()
+            facts.append(f"{len(ordered)} judgements; the first {_MOST} are listed")
         return Explanation(
             kind=kind,
             subject=subject,
             as_of=self._assessor.today,
             facts=tuple(facts),
-            judgements=tuple(ordered[:_MOST]),
-            warnings=summary.warnings,
+            judgements=tuple(map(self._judgement, ordered[:_MOST])),
+            warnings=self._assessor.doubts(),
+            groups=groups(opinions),
         )
 
     # --- facts on the subject -------------------------------------------------------------------
@@ -150,43 +128,51 @@ class Explainer:
         threat = self._assessor.intelligence({cve}).bare(cve)
         yield from threat_lines(threat)
 
-    def _installed(self, name: str, only: frozenset[str]) -> Iterator[str]:
+    def _named(
+        self, name: str, hosts: Iterable[HostInput]
+    ) -> list[tuple[Software, tuple[InstalledPackage, ...]]]:
+        """The distinct packages of that name or source, by the systems that have them."""
+        matched = self._assessor.matched
+        known: dict[tuple[object, ...], tuple[Software, dict[InstalledPackage, None]]] = {}
+        for digest in dict.fromkeys(host.software for host in hosts):
+            software = matched.software[digest]
+            key = (software.platform, software.ecosystems)
+            packages = known.setdefault(key, (software, {}))[1]
+            packages.update(dict.fromkeys(_of_name(software, name)))
+        return [(software, tuple(packages)) for software, packages in known.values()]
+
+    def _installed(self, name: str, hosts: Iterable[HostInput]) -> Iterator[str]:
         counts: dict[tuple[str, str], int] = defaultdict(int)
-        for digest, software in self._assessor.matched.software.items():
-            hosts = [host for host in self._hosts[digest] if not only or host.name in only]
-            for package in software.packages:
-                if name in (package.name, package.source) and hosts:
-                    counts[package.name, package.version] += len(hosts)
+        by_software = tally(host.software for host in hosts)
+        for digest, number in by_software:
+            for package in _of_name(self._assessor.matched.software[digest], name):
+                counts[package.name, package.version] += number
         for (binary, version), hosts_with in sorted(counts.items()):
             yield f"{binary} {version} on {count(hosts_with, 'host')}"
 
-    def _unspoken(self, name: str, only: frozenset[str]) -> Iterator[str]:
+    def _unspoken(
+        self, named: Iterable[tuple[Software, Iterable[InstalledPackage]]]
+    ) -> Iterator[str]:
         """Builds of a package that no feed speaks of, so that nothing is known of them."""
-        matched = self._assessor.matched
-        for digest, software in matched.software.items():
-            if not any(not only or host.name in only for host in self._hosts[digest]):
-                continue
-            for package in software.packages:
-                if name in (package.name, package.source) and not matched.covers(package, software):
+        for software, packages in named:
+            for package in packages:
+                if not self._assessor.matched.covers(package, software):
                     build = f"{package.name} {package.version}"
                     yield f"no feed speaks of {build}: nothing is known of it"
 
-    def _excluding(self, name: str, only: frozenset[str]) -> Iterator[str]:
+    def _excluding(self, name: str, hosts: Iterable[HostInput]) -> Iterator[str]:
         """The exclusions of a package (source or binary name), with how many hosts each is for."""
         counts: dict[str, int] = defaultdict(int)
-        for host in self._assessor.hosts:
-            rules = self._rules.on(host.name) if not only or host.name in only else ()
-            packages = self._assessor.matched.software[host.software].packages if rules else ()
-            named = [
-                (package.name, package.source)
-                for package in packages
-                if name in (package.name, package.source)
-            ]
-            rule_texts = {rule.text for pair in named if (rule := excluding(rules, pair))}
+        for host in hosts:
+            rules = self._rules.on(host.name)
+            software = self._assessor.matched.software[host.software]
+            named = _of_name(software, name) if rules else ()
+            pairs = [(package.name, package.source) for package in named]
+            rule_texts = {rule.text for pair in pairs if (rule := excluding(rules, pair))}
             for text in rule_texts:
                 counts[text] += 1
-        for text, hosts in sorted(counts.items()):
-            yield f"excluded on {count(hosts, 'host')} by {text}"
+        for text, number in sorted(counts.items()):
+            yield f"excluded on {count(number, 'host')} by {text}"
 
     def _about(self, host: HostInput) -> Iterator[str]:
         software = self._assessor.matched.software[host.software]
@@ -195,7 +181,7 @@ class Explainer:
         yield f"system: {name}, matched as {software.platform.label}"
         if not software.ecosystems:
             yield "no feed covers this system: nothing is known of its packages"
-        support = {release.ecosystem: release for release in self._assessor.summary().releases}
+        support = {release.ecosystem: release for release in self._assessor.releases}
         release = support.get(software.platform.label)
         if release is not None and release.support != "unknown":
             yield f"support: {release.support}" + (f" ({release.note})" if release.note else "")
@@ -225,125 +211,15 @@ class Explainer:
 
     # --- judgements -----------------------------------------------------------------------------
 
-    def _judgements(
-        self,
-        is_wanted: Callable[[InstalledPackage], bool],
-        cves: set[str] | None,
-        only: frozenset[str],
-    ) -> Iterator[Judgement]:
-        """Judgements of the packages that `is_wanted` accepts. `cves`: only these; None: all."""
-        for digest, software in self._assessor.matched.software.items():
-            hosts = [host for host in self._hosts[digest] if not only or host.name in only]
-            if not hosts:
-                continue
-            kernels = self._assessor.matched.kernels(software, hosts[0].facts)
-            packages = (*kernels.rest, *kernels.running)
-            for case in self._cases(packages, software, is_wanted, cves):
-                for cve in case.entry.advisory.cves:
-                    if cves is None or cve in cves:
-                        yield from self._by_agreement(case, cve, hosts)
-            yield from self._of_running_code(hosts, software, is_wanted, cves)
-
-    def _of_running_code(
-        self,
-        hosts: list[HostInput],
-        software: Software,
-        is_wanted: Callable[[InstalledPackage], bool],
-        cves: set[str] | None,
-    ) -> Iterator[Judgement]:
-        """Judgements of replaced packages that processes still run, for CVEs that the running
-        version has and the installed one has not."""
-        running: dict[OldCode, list[HostInput]] = defaultdict(list)
-        for host in hosts:
-            for code in self._assessor.running_code(host).known:
-                running[code].append(host)
-        for code, running_on in running.items():
-            for case in self._cases((ran for _, ran in code.binaries), software, is_wanted, cves):
-                for cve in case.entry.advisory.cves:
-                    if not case.on(cve)[0].affected:
-                        continue
-                    states = {
-                        package.state
-                        for host in running_on
-                        if (finding := self._findings[host.name].get(cve)) is not None
-                        for package in finding.packages
-                        if package.source == code.source
-                    }
-                    if (cves is None or cve in cves) and FindingState.NOT_EFFECTIVE in states:
-                        yield from self._by_agreement(case, cve, running_on)
-
-    def _cases(
-        self,
-        packages: Iterable[InstalledPackage],
-        software: Software,
-        is_wanted: Callable[[InstalledPackage], bool],
-        cves: set[str] | None,
-    ) -> Iterator[_Case]:
-        matched = self._assessor.matched
-        reaches = software.platform.reaches
-        for package in packages:
-            if not is_wanted(package):
-                continue
-            indexes = matched.indexes_of(package, software)
-            try:
-                weighed = weigh(package, indexes, reaches)
-            except InvalidVersionError:
-                continue
-            others: dict[str, list[AffectedEntry]] = defaultdict(list)
-            entries = [(index, entry) for index in indexes for entry in entries_of(package, index)]
-            for _, entry in entries:
-                for cve in entry.advisory.cves:
-                    others[cve].append(entry)
-            for index, entry in entries:
-                if cves is None or not cves.isdisjoint(entry.advisory.cves):
-                    versions = versions_of(package, index.scheme)
-                    alone = judge_alone(package, versions, entry, index, reaches)
-                    yield _Case(package, software, index, entry, alone, weighed, others)
-
-    def _by_agreement(self, case: _Case, cve: str, hosts: list[HostInput]) -> Iterator[Judgement]:
-        """One judgement for each group of hosts with the same finding and exclusion."""
-        groups: dict[tuple[Finding | None, str], list[str]] = defaultdict(list)
-        for host in hosts:
-            finding = self._findings[host.name].get(cve) if case.on(cve)[0].affected else None
-            groups[finding, self._kept_away(host, finding, case.package)].append(host.name)
-        for (finding, excluded), names in groups.items():
-            yield self._judgement(case, cve, finding, excluded, names)
-
-    def _kept_away(
-        self, host: HostInput, finding: Finding | None, package: InstalledPackage
-    ) -> str:
-        """The rules that keep the update of this package away, now and in the newest plan."""
-        if finding is None or finding.state is FindingState.WAIVED:
-            return ""
-        names = (package.name, package.source)
-        rule = excluding(self._rules.on(host.name), names)
-        reasons = (rule.text if rule else "", self._excluded(host.name, names))
-        return "; ".join(dict.fromkeys(filter(None, reasons)))
-
-    def _delivers(self, host: str, package: AffectedPackage | None) -> str:
-        """The repository of the host that has the offered version."""
-        if package is None or not package.offered:
-            return ""
-        same = [
-            update for update in self._facts[host].pending if update.candidate == package.offered
-        ]
-        # Two packages may have one version, so the name counts; a new kernel has another name.
-        own = [update for update in same if update.name in package.binaries] or same
-        return _repository(own[0]) if own else ""
-
-    def _judgement(
-        self, case: _Case, cve: str, finding: Finding | None, excluded: str, names: list[str]
-    ) -> Judgement:
+    def _judgement(self, opinion: Opinion) -> Judgement:
+        case, finding = opinion.case, opinion.finding
         installed, entry = case.package, case.entry
-        verdict, decider = case.on(cve)
+        verdict, decider = case.on(opinion.cve)
         by_source = entry.affected.kind is NameKind.SOURCE or bool(entry.listed)
-        package = next(
-            (affected for affected in finding.packages if affected.source == installed.source), None
-        ) if finding else None  # fmt: skip
-        stuck = self._stuck(names[0], installed.source) if finding and len(names) == 1 else ""
+        package = opinion.affected_package
         return Judgement(
-            hosts=tuple(sorted(names)),
-            cve=cve,
+            hosts=opinion.hosts,
+            cve=opinion.cve,
             package=installed.name,
             installed=installed.version,
             source=installed.source,
@@ -357,19 +233,43 @@ class Explainer:
             channel=entry.affected.channel,
             decided_by=decider.advisory.id,
             decided_in=decider.feed,
-            weighed=tuple(dict.fromkeys(weighed.advisory.id for weighed in case.others[cve])),
+            weighed=tuple(dict.fromkeys(other.advisory.id for other in case.others[opinion.cve])),
             fixed=verdict.fixed,
-            state=(package.state if package else finding.state).value if finding else "",
+            state=opinion.state,
             offered=package.offered if package else "",
-            repository=self._delivers(names[0], package),
+            repository=opinion.repository,
             decision=finding.decision.value if finding else "",
             due=finding.due or "" if finding else "",
             rule=finding.rule if finding else "",
             reasons=finding.reasons if finding else (),
             waiver=finding.waiver if finding else "",
-            excluded=excluded,
-            stuck=_why_stuck(finding, package.note if package else "", stuck),
+            excluded=opinion.excluded,
+            stuck=self._why_stuck(opinion, package.note if package else ""),
         )
+
+    def _why_stuck(self, opinion: Opinion, note: str) -> str:
+        """What keeps the hosts from the fix; where they differ, on how many of them."""
+        if opinion.finding is None or opinion.finding.state is FindingState.WAIVED:
+            return ""
+        reasons = tally(self._reason(host, opinion.case.package.source) for host in opinion.hosts)
+        if len(reasons) == 1:
+            told = reasons[0][0]
+        else:
+            on_hosts = (
+                f"on {count(number, 'host')} {reason or 'nothing'}" for reason, number in reasons
+            )
+            told = some(on_hosts, _STUCK)
+        return "; ".join(part for part in (note, told) if part)
+
+    def _reason(self, host: str, source: str) -> str:
+        key = (host, source)
+        if key not in self._stuck_on:
+            self._stuck_on[key] = self._stuck(host, source)
+        return self._stuck_on[key]
+
+
+def _of_name(software: Software, name: str) -> list[InstalledPackage]:
+    return [package for package in software.packages if name in (package.name, package.source)]
 
 
 def _waiting(facts: HostFacts) -> Iterator[str]:
@@ -379,17 +279,6 @@ def _waiting(facts: HostFacts) -> Iterator[str]:
         yield f"waits for a reboot{f', which is wanted by {asked}' if asked else ''}"
     if old := sorted({process.unit or process.command for process in facts.stale_processes}):
         yield f"on replaced files: {some(old, 10)}"
-
-
-def _repository(update: PendingUpdate) -> str:
-    """The name of a repository, from the fields of its Release file."""
-    return " ".join(part for part in (update.label or update.origin, update.codename) if part)
-
-
-def _why_stuck(finding: Finding | None, note: str, stuck: str) -> str:
-    if finding is None or finding.state is FindingState.WAIVED:
-        return ""
-    return "; ".join(part for part in (note, stuck) if part)
 
 
 def _range(entry: AffectedEntry) -> str:
@@ -407,13 +296,14 @@ def _range(entry: AffectedEntry) -> str:
     return f"{start}every version" if start else "every version"
 
 
-def _order(judgement: Judgement) -> tuple[bool, str, str, str, tuple[str, ...]]:
+def _order(opinion: Opinion) -> tuple[bool, str, str, str, tuple[str, ...]]:
+    finding, package = opinion.finding, opinion.case.package
     return (
-        not judgement.affected,
-        judgement.due or "9999",
-        judgement.source,
-        judgement.package,
-        judgement.hosts,
+        not opinion.case.on(opinion.cve)[0].affected,
+        (finding.due if finding else None) or "9999",
+        package.source,
+        package.name,
+        opinion.hosts,
     )
 
 

@@ -82,6 +82,12 @@ class Finder:
         # Package whose old code runs in an unknown version -> hosts on which it does.
         self.unknown: dict[InstalledPackage, dict[str, None]] = defaultdict(dict)
 
+    def about(self, cves: Collection[str]) -> "Finder":
+        """A finder of these CVEs alone, which is much faster where they are few."""
+        finder = Finder(self._matched.about(cves), self._ended, self._shared)
+        finder.unknown = self.unknown
+        return finder
+
     def of(self, host: HostInput) -> tuple[Core, ...]:
         """The host's findings, not ranked. Hosts with the same software and kernel, on which the
         same old code runs, get the same tuple."""
@@ -132,7 +138,11 @@ class Finder:
             for cve, core in group.items():
                 seen = by_cve.get(cve)
                 by_cve[cve] = core if seen is None else self._merge(seen, core)
-        for cve, core in self._kernel(kernels, software, available).items():
+        kernel = self._kernel(kernels, software, available)
+        if by_cve.keys().isdisjoint(kernel):
+            by_cve.update(kernel)
+            return tuple(by_cve.values())
+        for cve, core in kernel.items():
             seen = by_cve.get(cve)
             # Where both are in one state, the kernel comes first, not its headers.
             by_cve[cve] = core if seen is None else self._merge(core, seen)
@@ -201,10 +211,12 @@ class Finder:
         note: str = "",
     ) -> dict[str, Core]:
         by_cve: dict[str, list[tuple[InstalledPackage, Hit]]] = defaultdict(list)
+        only = self._matched.only
         for package in packages:
             for hit in self._matched.extra(package, software):
                 for cve in hit.cves:
-                    by_cve[cve].append((package, hit))
+                    if only is None or cve in only:
+                        by_cve[cve].append((package, hit))
         ended = self._ended.get(software.platform.ecosystem, "")
         return {cve: _core(cve, pairs, available, ended, note) for cve, pairs in by_cve.items()}
 

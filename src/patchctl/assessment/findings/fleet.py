@@ -1,7 +1,7 @@
 """Match the distinct packages of a whole fleet with the advisories, each package once."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import filterfalse
 
@@ -46,7 +46,8 @@ class Software:
 
 @dataclass
 class Matched:
-    """The fleet's distinct packages, with the advisories that apply to each."""
+    """The fleet's distinct packages, with the advisories that apply to each; of those only the ones
+    with one of the CVEs `only`, None for all."""
 
     indexes: dict[str, EcosystemIndex]
     software: dict[str, Software]
@@ -56,9 +57,14 @@ class Matched:
         default_factory=dict
     )
     invalid: set[InstalledPackage] = field(default_factory=set)
+    only: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         self._splitter = Splitter(self.table)
+
+    def about(self, cves: Collection[str]) -> "Matched":
+        """The same fleet, matched with those advisories alone that have one of these CVEs."""
+        return replace(self, hits={}, only=frozenset(cves))
 
     def all_of(self, software: Software) -> dict[InstalledPackage, tuple[Hit, ...]]:
         """What applies to each package of this software, and of all software with the same
@@ -90,7 +96,8 @@ class Matched:
 
     def _match(self, package: InstalledPackage, software: Software) -> tuple[Hit, ...]:
         try:
-            return match(package, self.indexes_of(package, software), software.platform.reaches)
+            indexes = self.indexes_of(package, software)
+            return match(package, indexes, software.platform.reaches, self.only)
         except InvalidVersionError:
             self.invalid.add(package)
             return ()

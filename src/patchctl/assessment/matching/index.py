@@ -9,12 +9,12 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import chain
 from operator import itemgetter
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from ...models.advisory import Advisory, Affected, FeedKind, NameKind, VendorStatus
 from ...models.kernel_names import is_rpm_part, is_rpm_source, rpm_source_of
@@ -32,13 +32,15 @@ RANK = {
     FeedKind.OSV: RANK_OF_A_NOTICE,
     FeedKind.CHANGELOG: 1,
 }
+_DIGITS = "0123456789"
 _PER_CVE = re.compile(r"(?:DEBIAN-|UBUNTU-|ALPINE-)?CVE-")
 ANY_ARCH = frozenset({"", "noarch", "all"})
 _WHOLE_FEEDS = {FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.OSV}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AffectedEntry:
+# A struct, since a feed has tens of thousands and a frozen dataclass takes three times as long to
+# make.
+class AffectedEntry(Struct, frozen=True, eq=False):
     """What one advisory says of one package name.
 
     `branches` are (key, minor release, fixed) where the advisory has several fixes of the name,
@@ -252,7 +254,7 @@ class EcosystemIndex:
             }
             winners = modules.elect(choices.values())
             for bucket, entry in entries:
-                bucket.swap(entry, replace(entry, streams=choices[entry] & winners))
+                bucket.swap(entry, structs.replace(entry, streams=choices[entry] & winners))
 
     def _entry(
         self,
@@ -415,8 +417,13 @@ def _titled(title: str, names: Collection[str]) -> str:
         return ""
     name = match[1]
     own = any(binary == name or binary.startswith(f"{name}-") for binary in names)
-    numbered = re.compile(re.escape(name) + r"\.?[0-9]")
-    return "" if not own and any(map(numbered.match, names)) else name
+    return "" if not own and any(_is_numbered(binary, name) for binary in names) else name
+
+
+def _is_numbered(binary: str, name: str) -> bool:
+    """Is it the name with a number, as python3.12 is of python3?"""
+    number = binary[len(name) :].removeprefix(".")[:1]
+    return binary.startswith(name) and number in _DIGITS and number != ""
 
 
 def _keyed(pairs: Iterable[tuple[Key | None, AffectedEntry]]) -> list[tuple[Key, AffectedEntry]]:
@@ -437,4 +444,4 @@ def _with_fix(affected: Affected, fixed: str) -> Affected:
 
 
 def _joined(entry: AffectedEntry, listed: frozenset[str]) -> AffectedEntry:
-    return replace(entry, listed=listed)
+    return structs.replace(entry, listed=listed)

@@ -99,18 +99,26 @@ def versions_of(package: InstalledPackage, scheme: VersionScheme) -> Versions:
 
 
 def match(
-    package: InstalledPackage, indexes: Sequence[EcosystemIndex], reaches: Collection[str]
+    package: InstalledPackage,
+    indexes: Sequence[EcosystemIndex],
+    reaches: Collection[str],
+    cves: frozenset[str] | None = None,
 ) -> tuple[Hit, ...]:
-    """Every advisory that applies to the package. Raises InvalidVersionError."""
-    return weigh(package, indexes, reaches).hits
+    """Every advisory that applies to the package; `cves` as for `weigh`. Raises
+    InvalidVersionError."""
+    return weigh(package, indexes, reaches, cves).hits
 
 
 def weigh(
-    package: InstalledPackage, indexes: Sequence[EcosystemIndex], reaches: Collection[str]
+    package: InstalledPackage,
+    indexes: Sequence[EcosystemIndex],
+    reaches: Collection[str],
+    cves: frozenset[str] | None = None,
 ) -> Weighed:
     """Judge all advisories of the indexes on the package, those on one CVE together.
 
-    `reaches` as `Platform.reaches`. Raises InvalidVersionError.
+    `reaches` as `Platform.reaches`. `cves`: only advisories with one of these, whose result is the
+    same as among all others; None: all. Raises InvalidVersionError.
     """
     indexed_hits: list[tuple[EcosystemIndex, Hit]] = []
     for index in indexes:
@@ -119,6 +127,8 @@ def weigh(
             installed, without_epoch = _installed(package, versions, bucket, index, joined)
             for entry in (*bucket.newer(installed, bare=without_epoch), *bucket.others):
                 if joined and package.name in entry.listed:
+                    continue
+                if cves is not None and cves.isdisjoint(entry.advisory.cves):
                     continue
                 verdict = judge_alone(package, versions, entry, index, reaches)
                 if verdict.affected:

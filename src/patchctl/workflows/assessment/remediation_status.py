@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...models.plan import LeftOut, LeftOutReason, Plan, PlannedHost
+from ...models.plan import LeftOut, LeftOutReason, Plan, PlannedHost, Transition
 from ...models.run_status import HostStatusLine, RunStatus
 from ...models.words import short
 
@@ -58,17 +58,27 @@ class RemediationStatus:
 
     def _brings(self, planned: PlannedHost, source: str) -> str | None:
         """The version of the source package that the plan brings to the host, or None."""
+        key = (planned.cohort, source)
+        if key not in self._brought:
+            transitions = self._transitions.get(planned.cohort, ())
+            self._brought[key] = next(
+                (
+                    transition.to
+                    for transition in transitions
+                    if source in (transition.source, transition.package)
+                ),
+                None,
+            )
+        return self._brought[key]
+
+    @cached_property
+    def _brought(self) -> dict[tuple[str, str], str | None]:
+        return {}
+
+    @cached_property
+    def _transitions(self) -> dict[str, tuple[Transition, ...]]:
         cohorts = self.plan.body.cohorts if self.plan else ()
-        return next(
-            (
-                transition.to
-                for cohort in cohorts
-                if cohort.id == planned.cohort
-                for transition in cohort.transitions
-                if source in (transition.source, transition.package)
-            ),
-            None,
-        )
+        return {cohort.id: cohort.transitions for cohort in cohorts}
 
     @cached_property
     def _hosts(self) -> dict[str, PlannedHost]:

@@ -10,7 +10,7 @@ from ...models import grammar
 from ...models.journal import PlanTrust
 from ...models.plan import Plan
 from ...models.revision import AtHead
-from .make_plan import FoundPlan
+from .plan_files import FoundPlan
 
 
 @dataclass(frozen=True, kw_only=True)

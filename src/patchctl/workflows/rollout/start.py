@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ...models.exclusions import Exclusion
 from ...models.journal import PlanTrust
 from ...models.plan import CouldNotLook, LeftOut, Plan
-from ..plan.make_plan import FoundPlan, Made
+from ..plan.make_plan import Made
+from ..plan.plan_files import FoundPlan
 from ..plan.trust import PlanJudge, check_named
 from .advance import Ended, Screen, perform
 from .runs import Rollouts

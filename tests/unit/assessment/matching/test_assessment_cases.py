@@ -69,6 +69,20 @@ def test_explain_says_what_assess_finds_and_names_who_decided(rule: Rule, tmp_pa
             assert {judgement.advisory, judgement.decided_by} <= {*judgement.weighed}, case.name
 
 
+@pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
+def test_a_search_for_one_cve_finds_what_a_search_for_all_finds_of_it(
+    rule: Rule, tmp_path: Path
+) -> None:
+    write(rule.feeds, tmp_path)
+    world = world_of(tmp_path)
+    assessor = world.assessor(*(host_of(case.host) for case in rule.cases))
+    every = {host: {row.cve: row for row in findings} for host, findings in assessor.findings()}
+    for cve in {cve for _, _, held in world.held for cve in held.cves}:
+        for host, findings in assessor.findings(frozenset({cve})):
+            expected = [every[host][cve]] if cve in every[host] else []
+            assert list(findings) == expected, (host, cve)
+
+
 def test_the_name_of_a_case_is_its_own() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 

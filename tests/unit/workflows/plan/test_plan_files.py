@@ -14,7 +14,7 @@ from patchctl.errors import IntegrityError, InvalidInputError, NotFoundError
 from patchctl.models.plan import Plan, PlanAbout, Selection, SelectionMode
 from patchctl.models.revision import Revision
 from patchctl.plan.freeze import freeze, seal
-from patchctl.workflows.plan.make_plan import (
+from patchctl.workflows.plan.plan_files import (
     check_writable,
     default_path,
     find_plan,

@@ -17,7 +17,7 @@ from patchctl.models.journal import PlanTrust
 from patchctl.models.plan import Plan
 from patchctl.models.revision import AtHead
 from patchctl.plan import lockfile
-from patchctl.workflows.plan.make_plan import FoundPlan
+from patchctl.workflows.plan.plan_files import FoundPlan
 from patchctl.workflows.plan.trust import PlanJudge
 
 

@@ -24,7 +24,8 @@ from patchctl.models.revision import AtHead
 from patchctl.models.rollout import HostState, RunState, Stage
 from patchctl.report.formats import Format
 from patchctl.rollout.view import RunView
-from patchctl.workflows.plan.make_plan import FoundPlan, Made
+from patchctl.workflows.plan.make_plan import Made
+from patchctl.workflows.plan.plan_files import FoundPlan
 from patchctl.workflows.plan.trust import PlanJudge
 from patchctl.workflows.rollout import advance
 from patchctl.workflows.rollout.advance import Ended, Screen
