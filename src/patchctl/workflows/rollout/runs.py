@@ -34,6 +34,7 @@ from ...rollout.interfaces import Clock, EventSink, Executor, Journal
 from ...rollout.lost import ask_again
 from ...rollout.status import status as status_of
 from ...rollout.view import RunView
+from ..history import record_runs
 from ..interfaces import State
 from .leasing import claim
 from .reading import find_run, plan_of, view_run
@@ -254,6 +255,10 @@ class Rollouts:
         # A halted or paused run keeps its hosts, so that it finds them unchanged when it goes on.
         if view.state in OVER:
             self.database.leases.release_hosts(view.run)
+        try:
+            record_runs(self.database)
+        except PatchctlError as error:  # what the hosts have is right all the same
+            self.warn(f"the next `patchctl assess` takes this run into the history: {error}")
 
     # --- looking --------------------------------------------------------------------------------
 
