@@ -17,6 +17,7 @@ from ...models.history import (
     Brought,
     Changes,
     Ending,
+    Figures,
     HistoryHost,
     HostSet,
     Key,
@@ -184,34 +185,21 @@ class Ledger:
         lasting = self._lasting[subject]
         newest_first = sorted(closed, key=lambda spell: (spell.until, spell.number), reverse=True)
         for sighting, hosts in begun.items():
-            fix_seen = self._now if sighting.standing.has_fix else 0
-            new = Spell(
-                subject=subject,
-                hosts=0,
-                standing=sighting.standing,
-                first_seen=self._now,
-                since=self._now,
-                fix_seen=fix_seen,
-                due=sighting.due,
-            )
             rest = hosts
             for earlier in newest_first:
                 part = rest & earlier.hosts
                 rest &= ~part
-                since = max(self._now, earlier.until)
+                new = _new(subject, sighting, max(self._now, earlier.until))
                 if earlier.ending in RESUMED:
-                    resumed = structs.replace(
+                    new = structs.replace(
                         new,
                         first_seen=earlier.first_seen,
-                        fix_seen=earlier.fix_seen or fix_seen,
-                        since=since,
+                        fix_seen=earlier.fix_seen or new.fix_seen,
                         run=earlier.run,
                         run_at=earlier.run_at,
                     )
-                    self._add(lasting, resumed, part)
-                else:
-                    self._add(lasting, structs.replace(new, first_seen=since, since=since), part)
-            self._add(lasting, new, rest)
+                self._add(lasting, new, part)
+            self._add(lasting, _new(subject, sighting, self._now), rest)
 
     # --- what runs have done ----------------------------------------------------------------------
 
@@ -278,7 +266,9 @@ class Ledger:
                     dropped.append(spell.number)
             added += _with_hosts(after)
         added += _with_hosts(self._closed)
-        figures = figures_of(self._hosts.values(), self._subjects.values(), self.lasting(), day)
+        # A ring that had hosts earlier on this day and has none now.
+        figures = dict.fromkeys(self._known.figures, Figures())
+        figures |= figures_of(self._hosts.values(), self._subjects.values(), self.lasting(), day)
         stored = {host.number: host for host in self._known.hosts}
         return Changes(
             hosts=tuple(host for number, host in self._hosts.items() if stored.get(number) != host),
@@ -300,6 +290,18 @@ class Ledger:
         """The spells that last now."""
         for spells in self._lasting.values():
             yield from _with_hosts(spells)
+
+
+def _new(subject: int, sighting: Sighting, now: int) -> Spell:
+    return Spell(
+        subject=subject,
+        hosts=0,
+        standing=sighting.standing,
+        first_seen=now,
+        since=now,
+        fix_seen=now if sighting.standing.has_fix else 0,
+        due=sighting.due,
+    )
 
 
 def _with_hosts(spells: Mapping[Spell, HostSet]) -> Iterator[Spell]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,7 +73,7 @@ class Store:
         return changes
 
     def judge(
-        self, now: int, findings: Mapping[int, Mapping[Key, Standing]], **more: object
+        self, now: int, findings: Mapping[int, Mapping[Key, Standing]], **more: Any
     ) -> Changes:
         ledger = Ledger(self.known(), now)
         ledger.know(
@@ -288,26 +289,24 @@ def apart(walk: Iterable[Step]) -> dict[tuple[int, Key], list[Spell]]:
     for now, findings, same, unjudged, gone in walk:
         for host in HOSTS:
             for key in KEYS:
-                life = lives[host, key]
-                standing = findings.get(host, {}).get(key)
-                last = life[-1] if life else None
-                lasting = last is not None and not last.until
-                if host in gone - findings.keys():
-                    if lasting:
-                        life[-1] = ended(last, now, Ending.HOST_GONE)
+                life, standing = lives[host, key], findings.get(host, {}).get(key)
+                last = life[-1] if life and not life[-1].until else None
+                if last is not None and host in gone - findings.keys():
+                    life[-1] = ended(last, now, Ending.HOST_GONE)
                 elif host not in findings:
                     continue
-                elif lasting and standing is None:
+                elif last is None:
+                    if standing is not None:
+                        life.append(begun(standing, now, life[-1] if life else None))
+                elif standing is None:
                     if host not in unjudged:
                         why = Ending.DATA if host in same else Ending.ELSEWHERE
                         life[-1] = ended(last, now, why)
-                elif lasting and standing != last.standing:
+                elif standing != last.standing:
                     life[-1] = ended(last, now, Ending.CHANGED)
                     since = life[-1].until
                     fix = last.fix_seen or (since if standing.has_fix else 0)
                     life.append(spell(standing, last.first_seen, since, fix_seen=fix))
-                elif not lasting and standing is not None:
-                    life.append(begun(standing, now, last))
     return {pair: life for pair, life in lives.items() if life}
 
 
@@ -317,10 +316,10 @@ def ended(last: Spell, now: int, ending: Ending) -> Spell:
 
 def begun(standing: Standing, now: int, last: Spell | None) -> Spell:
     since = max(now, last.until) if last else now
+    fix = since if standing.has_fix else 0
     if last and last.ending in (Ending.DATA, Ending.HOST_GONE):
-        fix = last.fix_seen or (now if standing.has_fix else 0)
-        return spell(standing, last.first_seen, since, fix_seen=fix)
-    return spell(standing, since, since, fix_seen=now if standing.has_fix else 0)
+        return spell(standing, last.first_seen, since, fix_seen=last.fix_seen or fix)
+    return spell(standing, since, since, fix_seen=fix)
 
 
 def told(store: Store) -> dict[tuple[int, Key], list[Spell]]:

@@ -71,5 +71,5 @@ def _spells() -> None:
         sa.Column("run", sa.Text, nullable=False),
         sa.Column("run_at", sa.BigInteger, nullable=False),
     )
-    for column in ("until", "subject", "hosts"):
+    for column in ("hosts", "subject", "until"):
         op.create_index(f"spell_by_{column}", "spell", [column])
