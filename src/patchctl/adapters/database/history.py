@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -183,11 +184,7 @@ def _spells(
         Spell(
             subject=row.subject,
             hosts=sets[row.hosts],
-            standing=Standing(
-                state=FindingState(row.state),
-                decision=Decision(row.decision),
-                excluded=row.excluded,
-            ),
+            standing=_standing(row.state, row.decision, row.excluded),
             first_seen=row.first_seen,
             since=row.since,
             fix_seen=row.fix_seen,
@@ -195,11 +192,19 @@ def _spells(
             run=row.run,
             run_at=row.run_at,
             until=row.until,
-            ending=Ending(row.ending) if row.ending else None,
+            ending=_ENDINGS[row.ending],
             number=row.number,
         )
         for row in rows
     ]
+
+
+_ENDINGS: dict[str, Ending | None] = {"": None, **{ending.value: ending for ending in Ending}}
+
+
+@cache  # there are few, on many thousand rows
+def _standing(state: str, decision: str, excluded: bool) -> Standing:
+    return Standing(state=FindingState(state), decision=Decision(decision), excluded=excluded)
 
 
 def _figures(text: str) -> Figures:

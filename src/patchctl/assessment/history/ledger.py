@@ -220,13 +220,14 @@ class Ledger:
             else:
                 group = (part.run, part.at // _HOUR_S, id(part.cves))
                 done.setdefault(group, (part, []))[1].append(numbers[part.host])
-        for run, hosts in failed.items():
-            self._take_back(run, bits(hosts))
-        for part, hosts in done.values():
+        for run, numbered in failed.items():
+            self._take_back(run, bits(numbered))
+        for part, numbered in done.values():
+            hosts = bits(numbered)
             for cve, packages in part.cves.items():
                 for subject in by_cve.get(cve, ()):
                     if subject.package in packages or len(by_cve[cve]) == 1:
-                        self._mark(subject.number, bits(hosts), part)
+                        self._mark(subject.number, hosts, part)
 
     def _mark(self, subject: int, hosts: HostSet, brought: Brought) -> None:
         at = brought.at // _HOUR_S * _HOUR_S
