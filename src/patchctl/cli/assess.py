@@ -70,6 +70,9 @@ def assess(
 
 def _code(running: "AssessmentRun") -> int:
     gate = running.gate
+    if running.unrecorded is not None:
+        output.error(f"the history of findings was not written: {running.unrecorded}")
+        return running.unrecorded.exit_code
     if not gate.failed:
         return 0 if running.looked_at else 1
     for host, finding, rule in gate.shown:

@@ -14,8 +14,9 @@ _HELP = """Show and verify the audit log.
 
 \b
 Examples:
-  patchctl audit show --since 2h
-  patchctl audit show --run ab12 --host web-3
+  patchctl audit show --since 2h            who decided what
+  patchctl audit show --run ab12 --host web-3   every step of a host
+  patchctl audit show --all                 every record
   patchctl audit verify -o json
 
 \b
@@ -44,9 +45,18 @@ def show(
         ),
     ] = "",
     since: Annotated[str, typer.Option("--since", help="2h, 3d, 2026-11-23T11:45 (UTC).")] = "",
+    every: Annotated[
+        bool, typer.Option("--all", help="Also the steps that carry the decisions out.")
+    ] = False,
     form: Output = Format.TABLE,
 ) -> None:
-    """The log, oldest first."""
+    """The decisions in the log, oldest first.
+
+    \b
+    Decisions are what somebody asked for, how runs and rings went on, the
+    start of each wave, and the hosts that did not go as planned. --all and
+    --host show every step too; -o json and yaml always have every record.
+    """
     from ..report.audit_view import AuditLogView
     from ..wiring import audit
 
@@ -54,7 +64,7 @@ def show(
     workspace = state(ctx).workspace()
     view = AuditLogView(
         records=partial(audit.records, workspace, wanted),
-        notes=partial(audit.notes, workspace, wanted),
+        notes=partial(audit.notes, workspace, wanted, every=every),
     )
     output.show(view, form)
 

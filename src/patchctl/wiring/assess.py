@@ -24,6 +24,7 @@ from ..workflows.assessment.assess import AssessmentRun, Parts
 from ..workflows.assessment.remediation_status import RemediationStatus
 from ..workflows.assessment.snapshot_findings import known_hosts
 from ..workflows.exclusions import holding
+from ..workflows.history import FindingsRecorder
 from .feeds import stale
 from .fleet import limited, load
 from .runs import rollouts
@@ -33,10 +34,16 @@ from .workspace import Workspace
 def assess(workspace: Workspace, limit: str, fail_on: Sequence[str], as_of: str) -> AssessmentRun:
     """Begin an assessment of the hosts of `limit` (empty: all known hosts) on the day `as_of`.
     Raises NotFoundError where no feed covers any of them."""
-    today = workflow.day(as_of, now_ms() // 1000)
-    gate(fail_on, today)  # refuse a wrong rule before anything is opened
+    today = workflow.day("", now_ms() // 1000)
+    chosen_day = workflow.day(as_of, now_ms() // 1000)
+    gate(fail_on, chosen_day)  # refuse a wrong rule before anything is opened
     parts, hosts = parts_of(workspace, limit)
-    return workflow.judged(workflow.assess(parts, hosts, fail_on, today))
+    running = workflow.judged(workflow.assess(parts, hosts, fail_on, chosen_day))
+    if chosen_day == today:  # another day is a question, not what happened
+        # The inventory of -i may be a part of the workspace's.
+        whole = hosts is None and not workspace.access.sources
+        running.recorder = FindingsRecorder(workspace.database(create=False), whole=whole)
+    return running
 
 
 def explain(workspace: Workspace, subject: str, limit: str, as_of: str) -> Explanation:

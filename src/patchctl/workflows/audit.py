@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..audit import chain, notes
+from ..audit.decisions import is_decision
 from ..audit.interfaces import LogFiles
 from ..audit.verify import alone
 from ..audit.verify import verify as check
@@ -24,18 +25,26 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 @dataclass(frozen=True)
 class Filter:
-    """Which records to show; an empty field does not limit them. `since` is epoch ms UTC."""
+    """Which records to show; an empty field does not limit them. `since` is epoch ms UTC.
+    `decisions`: without the steps that carry them out, unless a host is named."""
 
     run: str = ""
     host: str = ""
     since: int = 0
+    decisions: bool = False
 
     def takes(self, record: AuditRecord) -> bool:
-        """Return whether to show the record. `run` may be the start or the end of a run's id."""
-        if record.at < self.since:
+        """Return whether to show the record."""
+        if record.at < self.since or not self.of_run(record) or not self.of_host(record):
             return False
-        if not (record.run.startswith(self.run) or record.run.endswith(self.run)):
-            return False
+        return bool(self.host) or not self.decisions or is_decision(record.event)
+
+    def of_run(self, record: AuditRecord) -> bool:
+        """Return whether the record is of the run. `run` may be the start or the end of its id."""
+        return record.run.startswith(self.run) or record.run.endswith(self.run)
+
+    def of_host(self, record: AuditRecord) -> bool:
+        """Return whether the record concerns the host."""
         event = record.event
         return not self.host or event.get("host") == self.host or self.host in _hosts(event)
 
@@ -45,11 +54,33 @@ def _hosts(event: dict[str, object]) -> list[object]:
     return hosts if isinstance(hosts, list) else []
 
 
-def records(log: LogFiles, record_filter: Filter) -> Iterator[AuditRecord]:
-    """Yield the records of the log's files, oldest first.
+def records(
+    log: LogFiles, record_filter: Filter, is_host: Callable[[str], bool] = lambda name: False
+) -> Iterator[AuditRecord]:
+    """Yield the records of the log's files, oldest first; leave out an incomplete last line.
 
-    Raises IntegrityError at a line that is no record; leaves out an incomplete last line.
+    Raises IntegrityError at a line that is no record, NotFoundError at the end where the log knows
+    no such run, or neither the log nor `is_host` knows the host.
     """
+    run_known, host_known = not record_filter.run, not record_filter.host
+    for record in _every(log):
+        run_known = run_known or record_filter.of_run(record)
+        host_known = host_known or record_filter.of_host(record)
+        if record_filter.takes(record):
+            yield record
+    if not run_known:
+        raise NotFoundError(
+            f"the audit log has no run {record_filter.run!r}",
+            hint="`patchctl rollout list` shows the runs",
+        )
+    if not host_known and not is_host(record_filter.host):
+        raise NotFoundError(
+            f"neither the audit log nor the inventory has a host {record_filter.host!r}",
+            hint="`patchctl inventory list` shows the hosts",
+        )
+
+
+def _every(log: LogFiles) -> Iterator[AuditRecord]:
     for line in log.lines():
         if not line.data.endswith(b"\n"):
             return
@@ -59,8 +90,7 @@ def records(log: LogFiles, record_filter: Filter) -> Iterator[AuditRecord]:
             raise IntegrityError(
                 f"{line.file}:{line.number}: {error}", hint="run `patchctl audit verify`"
             ) from error
-        if record_filter.takes(record):
-            yield record
+        yield record
 
 
 def in_words(shown: Iterable[AuditRecord]) -> Iterator[AuditNote]:

@@ -12,6 +12,7 @@ from typing import Protocol
 from ..audit.interfaces import AuditState, JournalSource
 from ..models.advisory import Advisory, BadRecord, FeedKind, FeedRecord
 from ..models.feeds import FeedInfo
+from ..models.history import Changes, Known
 from ..models.journal import Command, CommandKind, JournalEntry
 from ..models.plan import Artifact, Plan
 from ..models.rollout import ProcessIdentity
@@ -220,6 +221,27 @@ class JournalReader(JournalSource, Protocol):
         """Return the run's entries with a `seq` greater than `after`, oldest first."""
 
 
+class History(Protocol):
+    """The stored history of findings."""
+
+    def record(self, day: str, decide: Callable[[Known], Changes]) -> bool:
+        """Store what `decide` makes of the history and the figures of the day, all of it or
+        nothing. It may be asked twice."""
+
+    def number(self, names: Collection[str]) -> Mapping[str, int]:
+        """Return host -> its number; hosts that have none get one."""
+
+    def generation(self) -> int:
+        """Return how often the history was changed."""
+
+    def looks(self) -> Mapping[str, int]:
+        """Return snapshot -> its number, which grows whatever the clock does."""
+
+    def runs_since(self) -> tuple[Sequence[str], int]:
+        """Return the runs with journal entries that the history does not have yet, and the number
+        of the last entry."""
+
+
 class State(AuditState, Protocol):
     """The state database. Every change is one transaction: complete or not at all."""
 
@@ -235,6 +257,8 @@ class State(AuditState, Protocol):
     def snapshots(self) -> Snapshots: ...
     @property
     def mailbox(self) -> Mailbox: ...
+    @property
+    def history(self) -> History: ...
 
     def journal_reader(self) -> JournalReader:
         """Return the journal, only to read."""

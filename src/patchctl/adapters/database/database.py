@@ -12,6 +12,7 @@ from . import engine as engines
 from . import upgrade
 from .audit_head import AuditHead
 from .errors import translated
+from .history import History
 from .journal import JournalReader, JournalWriter
 from .leases import Leases
 from .mailbox import Mailbox
@@ -45,6 +46,7 @@ class Database:
         self.proofs = Proofs(self.transactions)
         self.audit_head = AuditHead(self.transactions)
         self.meta = Meta(self.transactions)
+        self.history = History(self.transactions)
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = "0002"
+VERSION = "0003"
 
 metadata = MetaData()
 
@@ -172,4 +172,72 @@ audit_head = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False),
     Column("hash", Text, nullable=False),
+)
+
+history_host = Table(
+    # Every host that was ever assessed. `looked` is the number of the snapshot judged last.
+    "history_host",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("ring", Text, nullable=False),
+    Column("looked", BigInteger, nullable=False),
+    Column("there", Boolean, nullable=False),
+    Column("silent", Boolean, nullable=False),
+)
+
+history_subject = Table(
+    # A CVE in a source package, as the feeds told of it last; empty dates are not known.
+    "history_subject",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=False),
+    Column("cve", Text, nullable=False),
+    Column("package", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("kev", Boolean, nullable=False),
+    Column("published", Text, nullable=False),
+    Column("fix_published", Text, nullable=False),
+    Index("history_subject_by_cve", "cve", "package", unique=True),
+)
+
+host_set = Table(
+    # A set of hosts by the SHA-256 of its content: a bit a host, zlib-compressed (host_sets.py).
+    "host_set",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+spell = Table(
+    # A time in which a finding stood alike on a set of hosts; models/history.py. Times are epoch
+    # seconds, 0 where there is none; `until` is 0 while the spell lasts.
+    "spell",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("subject", _Number, ForeignKey("history_subject.number"), nullable=False),
+    Column("hosts", _Number, ForeignKey("host_set.number"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("excluded", Boolean, nullable=False),
+    Column("due", Text, nullable=False),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("fix_seen", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("ending", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("run_at", BigInteger, nullable=False),
+    Index("spell_by_until", "until"),
+    Index("spell_by_subject", "subject"),
+    Index("spell_by_hosts", "hosts"),
+)
+
+day_figures = Table(
+    # `figures` is JSON; ring "" has the hosts without a ring.
+    "day_figures",
+    metadata,
+    Column("day", Text, primary_key=True),
+    Column("ring", Text, primary_key=True),
+    Column("figures", Text, nullable=False),
 )

@@ -92,6 +92,8 @@ class Assessor:
     exclusions: tuple[Exclusion, ...] = ()
     matched: Matched = field(init=False)
     tally: Tally = field(init=False)
+    # (CVE, source package) -> when it and its fix were published, ISO dates, empty: not known.
+    published: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.matched = match_fleet(
@@ -165,6 +167,10 @@ class Assessor:
         threat = known.threat(core)
         priority = self.prioritise(threat, context)
         package = core.package
+        dates = threat.published, threat.fix_published
+        for affected in core.packages:
+            key = core.cve, affected.source or affected.name
+            self.published[key] = _earlier(self.published.get(key, dates), dates)
         return Finding(
             cve=core.cve,
             advisories=tuple(
@@ -256,6 +262,16 @@ class Assessor:
                 f"{packages} packages have versions that are none, so they count as not covered: "
                 f"{example.name} {example.version}"
             )
+
+
+def _earlier(first: tuple[str, str], second: tuple[str, str]) -> tuple[str, str]:
+    """The earlier of each two dates; one that is not known counts as the later."""
+    if first == second:
+        return first
+    published, fix = (
+        min(filter(None, pair), default="") for pair in zip(first, second, strict=True)
+    )
+    return published, fix
 
 
 def _is_waived(finding: Finding) -> bool:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Protocol
 
 from ...assessment.findings.assess import Assessor, Feeds, Prioritise, Waiver
 from ...assessment.findings.explain import Explainer
 from ...assessment.findings.fail_on import Gate, gate
 from ...assessment.findings.fleet import HostInput
-from ...errors import InvalidInputError, NotFoundError
+from ...errors import InvalidInputError, NotFoundError, PatchctlError
 from ...models import grammar, words
 from ...models.assessment import Assessment, FeedUsed, Finding, Unlooked
 from ...models.explain import Explanation
@@ -49,27 +50,69 @@ class Parts:
     exclusions: Callable[[str], Holding] = lambda day: Holding(rules=())
 
 
+@dataclass(frozen=True)
+class Scope:
+    """The hosts of an assessment: `names` are all, `seen` those that were discovered, `reasons` why
+    the last look at a host failed, `rings` the ring of each host that has one."""
+
+    names: Sequence[str] = ()
+    seen: Mapping[str, KnownHost] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    rings: Mapping[str, str] = field(default_factory=dict)
+
+
+class Recorder(Protocol):
+    """Keeps the findings in the history."""
+
+    def begin(self, scope: Scope) -> None:
+        """The walk begins."""
+
+    def add(self, host: str, findings: Sequence[Finding]) -> None:
+        """Take the findings of a host."""
+
+    def store(self, assessor: Assessor) -> None:
+        """The walk has ended: store what is new, all of it or nothing."""
+
+
 @dataclass
 class AssessmentRun:
     """An assessment that is walked once: first `hosts` for the findings, then `done`.
 
     `total` is the number of assessed hosts; `looked_at`: the last discovery of a host succeeded.
+    `recorder` keeps the findings in the history; `unrecorded` is why it could not.
     """
 
     assessor: Assessor
     gate: Gate
     total: int
     looked_at: bool = True
+    scope: Scope = field(default_factory=Scope)
+    recorder: Recorder | None = None
+    unrecorded: PatchctlError | None = field(default=None, init=False)
     _walked: bool = field(default=False, init=False)
 
     def hosts(self) -> Iterator[tuple[str, Sequence[Finding]]]:
         """(host name, its findings), host by host."""
+        self._record(lambda recorder: recorder.begin(self.scope))
         for name, findings in self.assessor.findings():
             if self.gate.rules:
                 for finding in findings:
                     self.gate.count(name, finding)
+            if self.recorder is not None:
+                self.recorder.add(name, findings)
             yield name, findings
+        self._record(lambda recorder: recorder.store(self.assessor))
         self._walked = True
+
+    def _record(self, step: Callable[[Recorder], None]) -> None:
+        """Do a step of the recorder. Where it fails the findings are as right as before, so they
+        are shown all the same; the exit code tells."""
+        if self.recorder is None:
+            return
+        try:
+            step(self.recorder)
+        except PatchctlError as error:
+            self.recorder, self.unrecorded = None, error
 
     def done(self) -> Assessment:
         """The summary with the remediations."""
@@ -137,7 +180,9 @@ def assess(
         exclusions=holds.rules,
     )
     looked_at = any(name in seen and name not in reasons for name in names)
-    return AssessmentRun(assessor, rules, len(inputs), looked_at)
+    rings = {name: host.ring or "" for name, host in in_fleet.items()}
+    scope = Scope(names=names, seen=seen, reasons=reasons, rings=rings)
+    return AssessmentRun(assessor, rules, len(inputs), looked_at, scope)
 
 
 def judged(running: AssessmentRun) -> AssessmentRun:

@@ -37,10 +37,15 @@ def claim(database: State, run: str, hosts: Collection[str]) -> None:
     Raises ConflictError where another run holds or reserves one.
     """
     with database.write():
-        foreign = leases_on(database, hosts, but=run)
-        if foreign:
-            raise ConflictError(_sentence(foreign), hint=_let_it_end(foreign[0].run))
+        refuse_leased(database, run, hosts)
         database.leases.claim_hosts(run, hosts)
+
+
+def refuse_leased(database: State, run: str, hosts: Collection[str]) -> None:
+    """Raise ConflictError where another run than this holds or reserves one of the hosts."""
+    foreign = leases_on(database, hosts, but=run)
+    if foreign:
+        raise ConflictError(_sentence(foreign), hint=_let_it_end(foreign[0].run))
 
 
 def refuse_to_clean(database: State, hosts: Sequence[str]) -> None:

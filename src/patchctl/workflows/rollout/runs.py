@@ -26,16 +26,18 @@ from ...models.states import ASKED_AGAIN, CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
 from ...models.words import some
 from ...plan.freeze import fleet_digest
 from ...plan.hooks import refuse_without_digests
-from ...rollout import commands
+from ...rollout import commands, undo
 from ...rollout import retry as retrying
 from ...rollout.blockers import blockers
 from ...rollout.engine import Engine
 from ...rollout.interfaces import Clock, EventSink, Executor, Journal
 from ...rollout.lost import ask_again
+from ...rollout.refusals import refuse_without_effect
 from ...rollout.status import status as status_of
 from ...rollout.view import RunView
+from ..history import record_runs
 from ..interfaces import State
-from .leasing import claim
+from .leasing import claim, refuse_leased
 from .reading import find_run, plan_of, view_run
 
 
@@ -152,6 +154,10 @@ class Rollouts:
         ahead = {host.name for host in view.hosts.values() if host.state in UNTOUCHED}
         self.check(plan_files(view.plan, ahead))
 
+        if self._undisturbed(run):
+            commands.resume(view, self.by, reason, accept_failures=accept_failures)
+            refuse_leased(self.database, run, [h.name for h in hosts if h.state in ASKED_AGAIN])
+
         def begin(engine: Engine) -> None:
             run_hosts = engine.view.hosts.values()
             claim(
@@ -174,10 +180,17 @@ class Rollouts:
     ) -> RunView:
         """Undo what a run has changed, newest ring first."""
 
+        def to_undo(view: RunView) -> list[str]:
+            run_hosts = view.hosts.values()
+            return [h.name for h in run_hosts if (h.name in hosts if hosts else h.touched)]
+
+        if self._undisturbed(run):
+            view = self.view(run)
+            undo.open_attempts(view, self.by, reason, hosts=hosts, force=force)
+            refuse_leased(self.database, run, to_undo(view))
+
         def begin(engine: Engine) -> None:
-            run_hosts = engine.view.hosts.values()
-            hosts_to_undo = [h.name for h in run_hosts if (h.name in hosts if hosts else h.touched)]
-            claim(self.database, run, hosts_to_undo)
+            claim(self.database, run, to_undo(engine.view))
             engine.roll_back(self.by, reason, hosts=hosts, force=force)
 
         return self._advance(run, begin, wait=True)
@@ -198,12 +211,19 @@ class Rollouts:
             self._refuse_expired(view.plan)
         self._check_hooks(run, view.plan)
         self.check(plan_files(view.plan, names))
+        if self._undisturbed(run):
+            refuse_leased(self.database, run, names)
 
         def begin(engine: Engine) -> None:
             claim(self.database, run, retrying.chosen(engine.view, hosts))
             engine.retry(self.by, reason, hosts=hosts)
 
         return self._advance(run, begin, wait=wait)
+
+    def _undisturbed(self, run: str) -> bool:
+        """Return whether the run is as its journal says, so that what is refused can be refused
+        before anything is written: it has neither a controller nor requests that come first."""
+        return not self.controller(run) and not self.database.mailbox.pending(run)
 
     def _advance(self, run: str, begin: Callable[[Engine], None], *, wait: bool) -> RunView:
         plan = self._plan(run)
@@ -254,6 +274,10 @@ class Rollouts:
         # A halted or paused run keeps its hosts, so that it finds them unchanged when it goes on.
         if view.state in OVER:
             self.database.leases.release_hosts(view.run)
+        try:
+            record_runs(self.database)
+        except PatchctlError as error:  # what the hosts have is right all the same
+            self.warn(f"the next `patchctl assess` takes this run into the history: {error}")
 
     # --- looking --------------------------------------------------------------------------------
 
@@ -306,7 +330,8 @@ class Rollouts:
         """Send a request to a run. True where its living controller takes it at its next step;
         False where it had no controller and the request has taken effect now.
 
-        Raises ConflictError where the run is over or no ring waits for an approval,
+        Raises ConflictError where the run is over, the request would change nothing of it, or no
+        ring waits for an approval,
         InvalidInputError for a ring that the plan does not have.
         """
         view = self.view(run)
@@ -323,6 +348,8 @@ class Rollouts:
                     f"no ring of run {run} waits for an approval",
                     hint="approve a later one ahead of time with --ring NAME",
                 )
+        if not self.database.mailbox.pending(run):
+            refuse_without_effect(view, command, ring)
         self.database.mailbox.send(run, command, self.by, ring, reason)
         if self.controller(run):
             return True

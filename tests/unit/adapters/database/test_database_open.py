@@ -180,7 +180,9 @@ def shape(file: Path) -> dict[str, object]:
         for table in tables(file) - {"alembic_version"}:
             for pragma in ("table_info", "foreign_key_list", "index_list"):
                 rows = connection.execute(f"PRAGMA {pragma}({table})").fetchall()
-                shape[f"{table} {pragma}"] = sorted(map(repr, rows))
+                # SQLAlchemy makes the indexes of a table in no fixed order, and they are numbered.
+                whole = [row[1:] if pragma == "index_list" else row for row in rows]
+                shape[f"{table} {pragma}"] = sorted(map(repr, whole))
             for _, index, *_ in connection.execute(f"PRAGMA index_list({table})").fetchall():
                 rows = connection.execute(f"PRAGMA index_info({index})").fetchall()
                 shape[f"{index} index_info"] = rows

@@ -1,0 +1,1 @@
+"""Tell what changed of the findings between two assessments. Pure: old history and findings in."""
