@@ -11,12 +11,13 @@ from ..models.words import count, more, some
 from . import columns
 from .state_words import decision_word, state_word
 from .view import Lines, Part, View, all_notes
-from .wrapping import wrapped
+from .wrapping import WIDTH, wrapped
 
 _HOSTS = 8
-_LINES = 40  # of an answer that is not asked for in full
+# Lines of a terminal with 80 columns, of an answer that is not asked for in full and of its table.
+_LINES = 40
 _FACTS = 8
-_ROWS = 10
+_TABLE = 12
 _REASONS = 2  # of a judgement that stands for others
 
 
@@ -30,8 +31,8 @@ def lines(explanation: Explanation, *, full: bool = False) -> Iterator[str]:
             yield ""
             yield from wrapped(f"{_title(group)}: {', '.join(group.hosts)}", "")
     blocks = [_block(row, explanation.kind) for row in explanation.judgements]
-    room = _LINES - len(explanation.warnings) - len(head)
-    if full or sum(map(len, blocks)) <= room:
+    room = _LINES - _height(f"warning: {line}" for line in explanation.warnings) - _height(head)
+    if full or sum(map(_height, blocks)) <= room:
         for block in blocks:
             yield from block
         return
@@ -39,13 +40,18 @@ def lines(explanation: Explanation, *, full: bool = False) -> Iterator[str]:
     shown = 0
     for row in _examples(explanation):
         block = _block(structs.replace(row, reasons=_first(row.reasons)), explanation.kind)
-        if len(block) > room:
+        if _height(block) > room:
             break
-        room -= len(block)
+        room -= _height(block)
         shown += 1
         yield from block
     yield ""
     yield f"{more(len(explanation.judgements) - shown, 'judgement')}; see --full"
+
+
+def _height(shown: Iterable[str]) -> int:
+    """The lines that a terminal of 80 columns takes for them."""
+    return sum(max(1, -(-len(line) // WIDTH)) for line in shown)
 
 
 def _head(explanation: Explanation, *, full: bool) -> Iterator[str]:
@@ -102,9 +108,15 @@ def _table(explanation: Explanation, *, full: bool) -> Iterator[str]:
     header = [*(["HOSTS"] if kind != "host" else []), "PACKAGE", "INSTALLED", "STATE"]
     header += [*(["CVES"] if kind != "cve" else []), "FIXED IN", "DECISION", "DUE"]
     rows = [_row(group, kind) for group in explanation.groups]
-    yield from columns.layout(header, rows if full else rows[:_ROWS])
-    if len(rows) > _ROWS and not full:
-        yield f"{more(len(rows) - _ROWS, 'row')}; see --full"
+    table = columns.layout(header, rows)
+    room = _TABLE
+    shown = 0
+    while shown < len(table) and (full or _height(table[shown : shown + 1]) <= room):
+        room -= _height(table[shown : shown + 1])
+        shown += 1
+    yield from table[:shown]
+    if shown < len(table):
+        yield f"{more(len(table) - shown, 'row')}; see --full"
 
 
 def _row(group: ExplainedGroup, kind: str) -> Sequence[str]:

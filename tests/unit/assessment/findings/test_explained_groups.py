@@ -99,11 +99,19 @@ def test_an_answer_has_at_most_forty_lines_unless_it_is_asked_for_in_full() -> N
     assert len(shown) <= 40
     assert max(map(len, shown)) <= 100
     assert "affected: 400 hosts; not affected: 0 hosts with the package" in shown
-    assert "and 4 more rows; see --full" in shown
+    assert "and 3 more rows; see --full" in shown
     assert shown[-1].endswith("more judgements; see --full")
     full = "\n".join(lines(explanation, full=True))
     assert all(f"h{number}" in full for number in range(1, 401))
     assert full.count("because:") == len(explanation.judgements) == 28
+
+
+def test_lines_that_a_terminal_breaks_count_as_it_shows_them() -> None:
+    many = [host(f"3.0.{number}.{'9' * 40}-1") for number in range(14)]
+    shown = list(lines(explained(*many)))
+    assert max(map(len, shown)) > 80
+    assert sum(-(-max(len(line), 1) // 80) for line in shown) <= 40
+    assert "and 9 more rows; see --full" in shown
 
 
 def test_few_judgements_are_told_whole() -> None:
