@@ -28,7 +28,7 @@ Examples:
 Compares what the last discovery found with the feeds that are held; asks no host and no network.
 `patchctl explain CVE` tells why.
 Exit codes: 0 assessed, 1 --fail-on fits or the last look at every host failed, 2 no feed speaks of
-these hosts.
+these hosts, or the findings could not be kept in the history.
 """
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
