@@ -33,6 +33,11 @@ def page() -> None:
     _Invocation.pager = for_stdout()
 
 
+def unpage() -> None:
+    """From now on, nothing goes through a pager."""
+    close()
+
+
 def close() -> None:
     """Write what is held back, and wait for the pager."""
     pager, _Invocation.pager = _Invocation.pager, None

@@ -40,7 +40,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
     help=_HELP,
-    epilog="`patchctl rollout start --help` shows the options of a rollout itself.",
+    epilog="`patchctl rollout start --help` shows the options of a rollout itself. On a terminal,"
+    " the screen of a run that goes on takes keys: p pause, a approve, l a host's log, q leave it"
+    " running.",
 )
 
 Run = Annotated[
@@ -103,7 +105,7 @@ def start(
     excluded = of_options(exclude or (), reason)
     if plan and excluded:
         raise UsageError("--exclude changes no plan that is made", hint="make another plan with it")
-    with Terminal(ctx, form) as terminal:
+    with Terminal(ctx, form, workspace, wait=not no_wait) as terminal:
         rolling = starting(workspace, terminal.say, terminal.screen(), excluded)
         chosen = _choose(ctx, rolling, plan, trust_plan, _command(ctx, workspace, plan, yes=yes))
         can_confirm(yes=yes)
@@ -160,12 +162,13 @@ def resume(
     from ..workflows.rollout import advance
     from .running import Terminal, opened
 
-    with Terminal(ctx, form) as terminal:
+    with Terminal(ctx, form, workspace, wait=not no_wait) as terminal:
         rollouts, ident = opened(workspace, run)
         if rollouts.controller(ident):  # only paused: its own controller goes on
             _steer(ctx, ident, "resume", "", reason, form)
             return
         shown = terminal.screen().of(rollouts)
+        terminal.begin(ident)
         terminal.finish(
             advance.resume(
                 shown, ident, reason=reason, accept_failures=accept_failures, wait=not no_wait
@@ -219,9 +222,10 @@ def retry(
     from ..workflows.rollout import advance
     from .running import Terminal, opened
 
-    with Terminal(ctx, form) as terminal:
+    with Terminal(ctx, form, workspace, wait=not no_wait) as terminal:
         rollouts, ident = opened(workspace, run)
         shown = terminal.screen().of(rollouts)
+        terminal.begin(ident)
         terminal.finish(
             advance.retry(shown, ident, reason=reason, hosts=host or (), wait=not no_wait)
         )
@@ -238,7 +242,12 @@ def status(ctx: typer.Context, run: Run = "", form: Output = Format.TABLE) -> No
 
 @app.command()
 def watch(ctx: typer.Context, run: Run = "", form: Output = Format.TABLE) -> None:
-    """Follow a run that another process carries, until it stands."""
+    """Follow a run that another process carries, until it stands.
+
+    \b
+    Keys on a terminal: p pause, a approve (shows what, and asks), l a host's
+    log, q leave; the run goes on.
+    """
     from .running import follow
 
     follow(ctx, run, form)

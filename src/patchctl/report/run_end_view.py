@@ -1,0 +1,65 @@
+"""What a command that carried or followed a run ends with: where the run stands, then a summary."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..models.rollout import HostState, RunState
+from ..models.run_status import RunStatus
+from ..models.states import AT_REST, IN_FLIGHT, OVER
+from ..models.words import some, span
+from .rollout_view import RunView, next_step
+from .state_words import state_word
+from .view import Lines, Part
+
+_NAMES = 4
+
+
+def summary(status: RunStatus, took_ms: int) -> list[str]:
+    """How the hosts ended, how many need a reboot, how long it took."""
+    states = Counter(host.state for host in status.hosts)
+    working = sum(states[state] for state in IN_FLIGHT)
+    always = {HostState.SUCCEEDED: 0, HostState.FAILED: 0, HostState.SKIPPED: 0}
+    others = [state for state in AT_REST if states[state] and state not in always]
+    told = [f"{states[state]} {state_word(state)}" for state in (*always, *sorted(others))]
+    told += [f"{working} at work"] if working else []
+    told += [f"{states[HostState.PENDING]} not begun"] if states[HostState.PENDING] else []
+    reboots = sum(host.reboot_required for host in status.hosts)
+    return [
+        f"summary: {', '.join(told)}",
+        f"need a reboot: {reboots}",
+        f"time taken: {span(took_ms // 1000)}",
+    ]
+
+
+def what_next(status: RunStatus) -> list[str]:
+    """What an operator would do next; says so where that is nothing."""
+    steps = next_step(status).splitlines()
+    reboots = [host.name for host in status.hosts if host.reboot_required]
+    if reboots and status.state in OVER:
+        steps.append(
+            f"reboot {some(reboots, _NAMES)}, then see with `patchctl verify {status.run}` that"
+            f" {'it runs' if len(reboots) == 1 else 'they run'} what was installed"
+        )
+    if steps:
+        return ["next:", *(f"  {step}" for step in steps)]
+    if status.state is RunState.DONE:
+        again = f"`patchctl verify {status.run}` tells later whether it still holds"
+        return [f"next: nothing is left to do; {again}"]
+    if status.state not in OVER:
+        return [f"next: the run goes on; `patchctl rollout watch {status.run}` shows it"]
+    return ["next: nothing is left to do"]
+
+
+@dataclass(frozen=True)
+class RunEndView(RunView):
+    """Where a run stands when a command ends, with a summary below. Programs get what
+    `rollout status` gives."""
+
+    took_ms: int = 0
+
+    def parts(self) -> Iterator[Part]:
+        """The status, whose last part is what to do next, with the summary before that."""
+        *body, _ = super().parts()
+        yield from body
+        yield Lines([*summary(self.status, self.took_ms), *what_next(self.status)])
