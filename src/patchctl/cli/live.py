@@ -4,6 +4,7 @@ The thread gets pictures of the run, never the view that the run's thread goes o
 """
 
 import sys
+import time
 from collections.abc import Callable
 from threading import Event, Thread
 from typing import Protocol
@@ -18,6 +19,8 @@ from .live_keys import Actions, Keys
 from .progress import Follower
 
 _TICK_S = 0.25
+# With thousands of hosts a picture costs more: drawing gets this part of a core at most.
+_SHARE = 20
 # A terminal that takes nothing (Ctrl-S) must not keep the end of a run waiting.
 _JOIN_S = 2.0
 
@@ -51,6 +54,7 @@ class LiveScreen(Follower):
         self._keys: Keys | None = None
         self._thread: Thread | None = None
         self._over = Event()
+        self._next_draw = 0.0
         self._stopped = False
         self._held: list[str] = []
         self._error: Exception | None = None
@@ -106,6 +110,7 @@ class LiveScreen(Follower):
 
     def _proceed(self) -> None:
         self._stopped = False
+        self._next_draw = 0.0
 
     # --- the screen's thread --------------------------------------------------------------------
 
@@ -125,14 +130,17 @@ class LiveScreen(Follower):
         keyboard = self._keyboard
         if mine and keyboard is not None and not keyboard.take():
             keyboard = None
-        if mine:
+        if mine and time.monotonic() >= self._next_draw:
+            before = time.thread_time()
             self._draw()
+            self._next_draw = time.monotonic() + _SHARE * (time.thread_time() - before)
         if keyboard is None or self._keys is None or not mine:
             self._over.wait(_TICK_S)
             return
         try:
             for key in keyboard.read(_TICK_S):
                 self._keys.press(key)
+                self._next_draw = 0.0
                 if self._keys.asks:  # what was pressed before it is no answer
                     break
         except EOFError:

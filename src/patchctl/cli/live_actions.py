@@ -25,6 +25,8 @@ class RunActions:
         self._stays = stays
         # It was left, and has nobody who carries it on.
         self.left = self.stops = False
+        # The run stands: there is nothing to leave any more.
+        self.over = False
 
     def pause(self) -> str:
         """As `rollout pause`."""
@@ -68,6 +70,8 @@ class RunActions:
 
     def leave(self) -> None:
         """Leave: who only watches ends, who carries the run ends as with Ctrl-C."""
+        if self.over:
+            return
         self.left = True
         if self._carries:
             # The signal goes to this process alone; Ctrl-C would also end what it has begun.

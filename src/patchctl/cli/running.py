@@ -62,6 +62,8 @@ class Terminal:
         self._close()
 
     def _close(self) -> None:
+        if self._actions is not None:
+            self._actions.over = True
         if self._follower is not None:
             self._follower.close()
 

@@ -25,9 +25,11 @@ def summary(status: RunStatus, took_ms: int) -> list[str]:
     told += [f"{working} at work"] if working else []
     told += [f"{states[HostState.PENDING]} not begun"] if states[HostState.PENDING] else []
     reboots = sum(host.reboot_required for host in status.hosts)
+    old = len(_on_old_code(status))
+    besides = f"; run old code until a restart or a reboot: {old}" if old else ""
     return [
         f"summary: {', '.join(told)}",
-        f"need a reboot: {reboots}",
+        f"need a reboot: {reboots}{besides}",
         f"time taken: {span(took_ms // 1000)}",
     ]
 
@@ -36,11 +38,12 @@ def what_next(status: RunStatus) -> list[str]:
     """What an operator would do next; says so where that is nothing."""
     steps = next_step(status).splitlines()
     reboots = [host.name for host in status.hosts if host.reboot_required]
-    if reboots and status.state in OVER:
-        steps.append(
-            f"reboot {some(reboots, _NAMES)}, then see with `patchctl verify {status.run}` that"
-            f" {'it runs' if len(reboots) == 1 else 'they run'} what was installed"
-        )
+    if status.state in OVER:
+        then = f"then see with `patchctl verify {status.run}` that what was installed runs"
+        if reboots:
+            steps.append(f"reboot {some(reboots, _NAMES)}, {then}")
+        if old := _on_old_code(status):
+            steps.append(f"restart what runs old code on {some(old, _NAMES)}, or reboot, {then}")
     if steps:
         return ["next:", *(f"  {step}" for step in steps)]
     if status.state is RunState.DONE:
@@ -49,6 +52,11 @@ def what_next(status: RunStatus) -> list[str]:
     if status.state not in OVER:
         return [f"next: the run goes on; `patchctl rollout watch {status.run}` shows it"]
     return ["next: nothing is left to do"]
+
+
+def _on_old_code(status: RunStatus) -> list[str]:
+    """Hosts that go on with old code and are not to be rebooted for something else anyway."""
+    return [host.name for host in status.hosts if host.old_code and not host.reboot_required]
 
 
 @dataclass(frozen=True)

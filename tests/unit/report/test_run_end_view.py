@@ -64,6 +64,20 @@ def test_hosts_that_need_a_reboot_are_named() -> None:
     assert what_next(rebooting)[1].startswith("  reboot a, b, then see with `patchctl verify r-1`")
 
 
+def test_hosts_with_old_code_are_not_called_finished() -> None:
+    before = ended(well())
+    fields = {name: getattr(before, name) for name in before.__struct_fields__}
+    hosts = [
+        type(host)(name=host.name, ring=host.ring, state=host.state, old_code=("dbus.service",))
+        for host in before.hosts
+    ]
+    standing = RunStatus(**{**fields, "hosts": tuple(hosts)})
+    assert summary(standing, 0)[1] == (
+        "need a reboot: 0; run old code until a restart or a reboot: 2"
+    )
+    assert what_next(standing)[1].startswith("  restart what runs old code on a, b, or reboot, ")
+
+
 def test_a_run_that_stands_has_its_commands() -> None:
     run = World(
         plan([ring("staging")], {"staging": [["a", "b"]]}),
