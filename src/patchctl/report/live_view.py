@@ -171,14 +171,21 @@ def _with_command(text: str, command: str, width: int) -> list[str]:
 
 def waits_for(picture: Picture, now: int) -> list[tuple[str, str]]:
     """What keeps the run from going on, until when, and the command that lifts it, "" where time
-    alone does."""
+    alone does. What one command lifts stands together."""
     status = picture.status
     present = [item for item in status.blockers if item.until is None or item.until > now]
     rows = [_waits(item, status, now) for item in present]
     working = sum(host.state in IN_FLIGHT for host in status.hosts)
     if status.state in BEGINS_NOTHING and working:
         rows.insert(0, (f"begins nothing new: {count(working, 'host')} at work end first", ""))
-    return list(dict.fromkeys(rows))
+    together: dict[str, list[str]] = {}
+    for text, command in rows:
+        together.setdefault(command or text, []).append(text)
+    lifted_by_commands = {command for _, command in rows}
+    return [
+        ("; ".join(dict.fromkeys(texts)), key if key in lifted_by_commands else "")
+        for key, texts in together.items()
+    ]
 
 
 def _waits(blocker: Blocker, status: RunStatus, now: int) -> tuple[str, str]:

@@ -21,7 +21,12 @@ def test_each_stage_with_its_answer_in_their_order() -> None:
     lines = [line.partition(" ")[2][:24] for line in host_log(LONG, run.entries)]
     assert lines[:3] == ["begins preflight", "preflight: ok", "begins prepare"]
     assert any(line.startswith("apply: failed: dpkg: \x1b") for line in lines)
-    assert lines[-1].startswith("undone")
+    assert lines[-1] == "undone"
+
+
+def test_a_reason_is_told_once() -> None:
+    run = approved(world(6, failing=LONG))
+    assert sum("dpkg" in line for line in host_log(LONG, run.entries)) == 1
 
 
 def test_other_hosts_are_not_told() -> None:

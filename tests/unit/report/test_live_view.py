@@ -3,10 +3,11 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live_world import LONG, approved, at, now_of, world
+from live_world import BUDGET, LONG, approved, at, now_of, world
 from rollout_world import RUN, World, fails, plan, ring
 
 from patchctl.models.journal import Command, CommandKind
+from patchctl.models.policy import Promote, UnprovenPolicy
 from patchctl.models.rollout import RingState, RunState, Stage
 from patchctl.models.run_picture import Forecast
 from patchctl.protocol.cleaning import on_screen
@@ -192,6 +193,27 @@ class TestWhereItStands:
         assert approval[1] == "patchctl rollout approve r-1 --ring production"
         lines = shown(run, seq, 80, 24)
         assert any(approval[1] in line for line in lines)
+
+    def test_what_one_command_lifts_stands_together(self) -> None:
+        rings = [ring("staging", budget=BUDGET), ring("production", promote=Promote.MANUAL)]
+        run = World(
+            plan(
+                rings,
+                {"staging": [["a", "b"]], "production": [["c"]]},
+                unproven=UnprovenPolicy.APPROVE,
+            ),
+            script=fails(Stage.APPLY),
+        )
+        run.run()
+        engine = run.engine()
+        engine.resume("eve", accept_failures=True)
+        engine.run(wait=False)
+        (row,) = waits_for(at(run, len(run.entries)), 0)
+        assert row == (
+            "ring production waits for an approval; ring production has transitions that no"
+            " earlier ring has proven (web)",
+            "patchctl rollout approve r-1 --ring production",
+        )
 
     def test_a_soak_that_is_over_is_not_waited_for(self) -> None:
         run = world(6)
