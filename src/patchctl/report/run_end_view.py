@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..models.rollout import HostState, RunState
 from ..models.run_status import RunStatus
-from ..models.states import AT_REST, IN_FLIGHT, OVER
+from ..models.states import AT_REST, COUNTED, IN_FLIGHT, OVER, UNDOING
 from ..models.words import some, span
 from .rollout_view import RunView, next_step
 from .state_words import state_word
@@ -16,12 +16,21 @@ _NAMES = 4
 
 
 def summary(status: RunStatus, took_ms: int) -> list[str]:
-    """How the hosts ended, how many need a reboot, how long it took."""
+    """How the hosts ended, how many need a reboot, how long it took. An undone host failed before,
+    but for a run that is undone as an operator asked."""
     states = Counter(host.state for host in status.hosts)
-    working = sum(states[state] for state in IN_FLIGHT)
-    always = {HostState.SUCCEEDED: 0, HostState.FAILED: 0, HostState.SKIPPED: 0}
-    others = [state for state in AT_REST if states[state] and state not in always]
-    told = [f"{states[state]} {state_word(state)}" for state in (*always, *sorted(others))]
+    failed = {HostState.FAILED} if status.state in UNDOING else COUNTED
+    later = sorted(failed - {HostState.FAILED})
+    after = [f"{states[state]} {state_word(state)}" for state in later if states[state]]
+    others = sorted(AT_REST - failed - {HostState.SUCCEEDED, HostState.SKIPPED})
+    working = sum(states[state] for state in IN_FLIGHT - failed)
+    how = f" ({', '.join(after)})" if after else ""
+    told = [
+        f"{states[HostState.SUCCEEDED]} succeeded",
+        f"{sum(states[state] for state in failed)} failed{how}",
+        f"{states[HostState.SKIPPED]} skipped",
+        *(f"{states[state]} {state_word(state)}" for state in others if states[state]),
+    ]
     told += [f"{working} at work"] if working else []
     told += [f"{states[HostState.PENDING]} not begun"] if states[HostState.PENDING] else []
     reboots = sum(host.reboot_required for host in status.hosts)

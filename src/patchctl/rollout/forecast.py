@@ -13,22 +13,25 @@ from .view import RingView
 _LIFTED_BY_APPROVAL = frozenset({BlockerKind.APPROVAL, BlockerKind.UNPROVEN})
 
 
-def forecast(view: TimedView, earlier: tuple[str, int] = ("", 0)) -> Forecast:
-    """Return what is left. `earlier` is an earlier run and how long its waves took, in ms, for as
-    long as this run has no host that ended well; it says nothing of an undo."""
-    wave_ms, source = view.pace.wave_ms, ""
+def forecast(
+    view: TimedView, blockers: tuple[Blocker, ...], earlier: tuple[str, int] = ("", 0)
+) -> Forecast:
+    """Return what is left. `blockers` are those of this view. `earlier` is an earlier run and how
+    long its waves took, in ms, for as long as this run has no host that ended well; it says nothing
+    of an undo."""
+    undoes = view.state is RunState.ROLLING_BACK
+    wave_ms, source = view.pace.undo_ms if undoes else view.pace.wave_ms, ""
     forward = view.state in GOES_FORWARD and view.state is not RunState.RETRYING
-    if not wave_ms and view.state is not RunState.ROLLING_BACK:
+    if not wave_ms and not undoes:
         source, wave_ms = earlier
-    ring = view.current_ring()
-    soaks = ring is not None and ring.state is RingState.SOAKING
+    soaks = (blocker.until for blocker in blockers if blocker.kind is BlockerKind.SOAK)
     return Forecast(
         waves=_waves(view),
         wave_ms=wave_ms,
         source=source,
         working_since=view.pace.working_since if view.in_flight() else None,
         soaks_ms=_soaks_ms(view) if forward else 0,
-        soak_until=ring.since + ring.policy.soak_s * 1000 if soaks and forward and ring else None,
+        soak_until=next(soaks, None),
         approvals=_approvals(view) if forward else (),
     )
 

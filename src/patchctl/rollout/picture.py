@@ -85,6 +85,6 @@ def picture(
         status=run_status,
         since=tuple(view.hosts[host.name].since for host in run_status.hosts),
         began=view.began,
-        forecast=forecast(view, earlier),
+        forecast=forecast(view, present, earlier),
         approval=approval(view, present),
     )

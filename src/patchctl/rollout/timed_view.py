@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from ..models.journal import HostMoved, JournalEntry, RunMoved
 from ..models.plan import Plan
-from ..models.rollout import RunState
+from ..models.rollout import HostState, RunState
 from ..models.states import AT_REST, ENDED_WELL, IN_FLIGHT, OTHER_WORK, OVER
 from .view import RunView
 
@@ -16,11 +16,11 @@ _REMEMBERED = 500
 
 
 class Pace:
-    """How long hosts take from their first stage to a good end, in ms."""
+    """How long hosts take from their first stage to a good end, in ms: a success, or an undo."""
 
     def __init__(self) -> None:
         self._began: dict[str, int] = {}
-        self._took: list[int] = []
+        self._took: dict[HostState, list[int]] = {state: [] for state in ENDED_WELL}
 
     def note(self, entry: JournalEntry) -> None:
         """Take one entry in."""
@@ -32,18 +32,27 @@ class Pace:
         elif event.to in AT_REST:
             began = self._began.pop(event.host, None)
             if began is not None and event.to in ENDED_WELL:
-                self._took = [*self._took[-_REMEMBERED:], max(1, entry.at - began)]
+                took = self._took[event.to][-_REMEMBERED:]
+                self._took[event.to] = [*took, max(1, entry.at - began)]
         else:
             self._began.pop(event.host, None)
 
     def forget(self) -> None:
         """Begin anew: other work than before follows, such as an undo."""
-        self._began, self._took = {}, []
+        self._began, self._took = {}, {state: [] for state in ENDED_WELL}
 
     @property
     def wave_ms(self) -> int:
-        """How long a wave is expected to take; 0 where no host has ended well."""
-        took = sorted(self._took)
+        """How long a wave is expected to take; 0 where no host has succeeded."""
+        return self._slowest(HostState.SUCCEEDED)
+
+    @property
+    def undo_ms(self) -> int:
+        """How long a wave of undos is expected to take; 0 where no host is undone."""
+        return self._slowest(HostState.ROLLED_BACK)
+
+    def _slowest(self, state: HostState) -> int:
+        took = sorted(self._took[state])
         return took[int(len(took) * _SLOWEST)] if took else 0
 
     @property

@@ -30,7 +30,7 @@ def last_lines(shown: RunEndView) -> list[str]:
 def test_it_counts_what_is_always_wanted_and_what_there_is_besides() -> None:
     run = approved(world(6, failing=LONG))
     assert summary(ended(run), 723_000) == [
-        "summary: 5 succeeded, 0 failed, 0 skipped, 1 undone",
+        "summary: 5 succeeded, 1 failed (1 undone), 0 skipped",
         "need a reboot: 0",
         "time taken: 12m03s",
     ]
@@ -40,8 +40,16 @@ def test_a_run_that_waits_has_hosts_that_are_not_begun() -> None:
     run = world(6, soak_s=0)
     run.run()
     assert summary(ended(run), 0)[0] == (
-        "summary: 2 succeeded, 0 failed, 0 skipped, 1 undone, 3 not begun"
+        "summary: 2 succeeded, 1 failed (1 undone), 0 skipped, 3 not begun"
     )
+
+
+def test_what_an_operator_had_undone_did_not_fail() -> None:
+    run = well()
+    engine = run.engine()
+    engine.roll_back("eve")
+    engine.run(wait=False)
+    assert summary(ended(run), 0)[0] == "summary: 0 succeeded, 0 failed, 0 skipped, 2 undone"
 
 
 def test_after_a_good_end_nothing_is_left_to_do() -> None:
