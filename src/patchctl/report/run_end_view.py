@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..models.rollout import HostState, RunState
 from ..models.run_status import RunStatus
-from ..models.states import AT_REST, COUNTED, IN_FLIGHT, OVER, UNDOING
+from ..models.states import AT_REST, COUNTED, ENDED_WELL, IN_FLIGHT, OVER, UNDOING
 from ..models.words import some, span
 from .rollout_view import RunView, next_step
 from .state_words import state_word
@@ -19,7 +19,7 @@ def summary(status: RunStatus, took_ms: int) -> list[str]:
     """How the hosts ended, how many need a reboot, how long it took. An undone host failed before,
     but for a run that is undone as an operator asked."""
     states = Counter(host.state for host in status.hosts)
-    failed = {HostState.FAILED} if status.state in UNDOING else COUNTED
+    failed = COUNTED - ENDED_WELL - IN_FLIGHT if status.state in UNDOING else COUNTED
     later = sorted(failed - {HostState.FAILED})
     after = [f"{states[state]} {state_word(state)}" for state in later if states[state]]
     others = sorted(AT_REST - failed - {HostState.SUCCEEDED, HostState.SKIPPED})
