@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..models.rollout import HostState
 from ..models.run_picture import Picture
 from ..models.run_status import HostStatusLine, RunStatus
-from ..models.states import COUNTED, IN_FLIGHT, WORKING
+from ..models.states import COUNTED, IN_FLIGHT, TROUBLE, WORKING
 from ..models.words import span
 from . import rollout_view
 from .columns import width_of
@@ -123,7 +123,7 @@ def _row(
         name=clean(host.name),
         ring=clean(host.ring),
         state=state,
-        stage=run_word(host.stage) if host.state is not HostState.SUCCEEDED else "",
+        stage=run_word(host.stage) if busy or host.state in TROUBLE else "",
         time=span((now - since) // 1000) if busy and since else "",
         reason=clean(host.reason),
     )
