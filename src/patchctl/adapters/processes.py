@@ -5,6 +5,8 @@ A pid with the boot's id and the process's start time is used once.
 """
 
 import os
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..models.rollout import ProcessIdentity
@@ -55,3 +57,20 @@ def _stat(pid: int) -> list[str] | None:
         return None
     # The command's name stands in parentheses and may itself hold spaces and parentheses.
     return text.rpartition(")")[2].split()
+
+
+def begin_apart(
+    command: Sequence[str], output: Path, folder: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Begin a process that goes on without this one and its terminal; what it prints is added to
+    the file."""
+    with output.open("ab") as written:
+        return subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=written,
+            cwd=folder,
+            env=dict(environment),
+            start_new_session=True,
+        )

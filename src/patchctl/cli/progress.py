@@ -1,12 +1,7 @@
-"""Show a run while it goes on: a live table on a terminal, plain lines elsewhere. Both on stderr.
+"""A run as it goes, in plain lines on stderr: for logs, and where the terminal has no screen.
 
-A thread of its own draws the table. So it gets copies of the run's state, and never the view that
-the run's thread keeps changing.
+`live` has the screen.
 """
-
-import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ..models import words
 from ..models.journal import (
@@ -18,41 +13,35 @@ from ..models.journal import (
     WaveStarted,
 )
 from ..models.rollout import HostState, OutcomeStatus
-from ..models.run_status import HostStatusLine, RunStatus
-from ..models.states import AT_REST, COUNTED, IN_FLIGHT
+from ..models.states import AT_REST, IN_FLIGHT
 from ..report import rollout_view
-from ..report.state_words import run_word, state_word
-from ..workflows.rollout.watching import Onlooker, Picture, RunView
+from ..report.state_words import state_word
+from ..workflows.rollout.watching import Onlooker, TimedView
 from . import output
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
 FEW = 24
-_STYLE = {
-    "succeeded": "green",
-    "failed": "red",
-    "unknown": "red",
-    "rollback_failed": "bold red",
-    "rolling_back": "yellow",
-    "rolled_back": "yellow",
-    "skipped": "dim",
-    "pending": "dim",
-}
 
 
 class Follower:
     """An EventSink that follows the run by itself, so that it can start in the middle of a run."""
 
-    def __init__(self, load: Callable[[str], RunView]) -> None:
-        self.onlooker = Onlooker(load)
+    def __init__(self, onlooker: Onlooker) -> None:
+        self.onlooker = onlooker
+
+    def begin(self, run: str) -> None:
+        """Show where the run stands, before it has news."""
+        self.onlooker.open(run)
 
     def on_entry(self, entry: JournalEntry) -> None:
         """Add a stored journal entry and show it."""
         self.show(entry, self.onlooker.take(entry))
 
-    def show(self, entry: JournalEntry, view: RunView) -> None:
+    def show(self, entry: JournalEntry, view: TimedView) -> None:
         """Show what the entry changed; `view` is the run after it."""
+
+    def warn(self, message: str) -> None:
+        """A warning that stops nothing."""
+        output.error(message)
 
     def close(self) -> None:
         """The run is over or stopped: end the output."""
@@ -61,7 +50,14 @@ class Follower:
 class PlainLines(Follower):
     """Prints a line for each event that matters to a reader of a pipeline's log."""
 
-    def show(self, entry: JournalEntry, view: RunView) -> None:
+    def begin(self, run: str) -> None:
+        super().begin(run)
+        picture = self.onlooker.picture()
+        if picture is not None:
+            status = picture.status
+            output.notes([rollout_view.headline(status), *rollout_view.blockers(status)])
+
+    def show(self, entry: JournalEntry, view: TimedView) -> None:
         event = entry.event
         text = ""
         match event:
@@ -92,82 +88,3 @@ def _host(event: HostMoved, ring: str) -> str:
     what = event.stage if event.to in IN_FLIGHT and event.stage else event.to
     why = f": {event.reason}" if event.reason else ""
     return f"{ring}: {event.host}: {state_word(what)}{why}"
-
-
-class LiveTable(Follower):
-    """Shows rings and hosts in a table that is redrawn in place."""
-
-    def __init__(self, load: Callable[[str], RunView], console: "Console") -> None:
-        from rich.live import Live
-
-        super().__init__(load)
-        self._live = Live(
-            console=console, get_renderable=self.renderable, refresh_per_second=4, transient=True
-        )
-        self._live.start()
-
-    def close(self) -> None:
-        self._live.stop()
-
-    def renderable(self) -> "RenderableType":
-        """Return the table after the last entry. The thread that draws it calls this."""
-        from rich.text import Text
-
-        picture = self.onlooker.picture()
-        return Text("…") if picture is None else _table(picture)
-
-
-def _table(picture: Picture) -> "RenderableType":
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    status = picture.status
-    since = {host.name: at for host, at in zip(status.hosts, picture.since, strict=True)}
-    rings = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("RING", "STATE", "HOSTS"):
-        rings.add_column(title, no_wrap=True)
-    for ring in status.rings:
-        rings.add_row(
-            Text(ring.name), Text(ring.state.value), Text(rollout_view.counts(ring.hosts))
-        )
-    hosts = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("HOST", "RING", "STAGE", "FOR", "REASON"):
-        hosts.add_column(title, no_wrap=True, overflow="ellipsis")
-    shown = _interesting(status)
-    now = time.time_ns() // 1_000_000
-    for line in shown:
-        busy = line.state in IN_FLIGHT
-        stage = run_word(line.stage) if busy else state_word(line.state)
-        waited = f"{(now - since[line.name]) // 1000} s" if busy else ""
-        style = _STYLE.get(line.state.value, "cyan")
-        hosts.add_row(
-            Text(output.clean(line.name)),
-            Text(line.ring),
-            Text(stage, style=style),
-            Text(waited),
-            Text(output.clean(line.reason)),
-        )
-    parts: list[RenderableType] = [
-        Text(output.clean(rollout_view.headline(status)), style="bold"),
-        rings,
-        Text(""),
-        hosts,
-    ]
-    if len(shown) < len(status.hosts):
-        parts.append(Text(words.more(len(status.hosts) - len(shown), "host"), style="dim"))
-    return Group(*parts)
-
-
-def _interesting(status: RunStatus) -> list[HostStatusLine]:
-    if len(status.hosts) <= FEW:
-        return list(status.hosts)
-    return sorted(status.hosts, key=_rank)[:FEW]
-
-
-def _rank(line: HostStatusLine) -> int:
-    if line.state in COUNTED:
-        return 0
-    if line.state in IN_FLIGHT:
-        return 1
-    return 2 if line.state is HostState.PENDING else 3

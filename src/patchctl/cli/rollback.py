@@ -53,10 +53,11 @@ def rollback(
     from ..workflows.rollout import advance
     from .running import Terminal, opened
 
-    with Terminal(ctx, form) as terminal:
+    with Terminal(ctx, form, workspace) as terminal:
         rollouts, ident = opened(workspace, run)
         shown = terminal.screen().of(rollouts)
         confirm(f"Undo run {ident}?", yes=yes)
+        terminal.begin(ident)
         terminal.finish(
             advance.roll_back(shown, ident, reason=reason, hosts=host or (), force=force)
         )

@@ -40,6 +40,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
     help=_HELP,
+    epilog="Keys on the live screen of a run: p pause, a approve, l a host's log, q leave it"
+    " running.",
 )
 
 Run = Annotated[
@@ -102,7 +104,7 @@ def start(
     excluded = of_options(exclude or (), reason)
     if plan and excluded:
         raise UsageError("--exclude changes no plan that is made", hint="make another plan with it")
-    with Terminal(ctx, form) as terminal:
+    with Terminal(ctx, form, workspace, wait=not no_wait) as terminal:
         rolling = starting(workspace, terminal.say, terminal.screen(), excluded)
         chosen = _choose(ctx, rolling, plan, trust_plan, _command(ctx, workspace, plan, yes=yes))
         can_confirm(yes=yes)
@@ -161,12 +163,13 @@ def resume(
     from ..workflows.rollout import advance
     from .running import Terminal, opened
 
-    with Terminal(ctx, form) as terminal:
+    with Terminal(ctx, form, workspace, wait=not no_wait) as terminal:
         rollouts, ident = opened(workspace, run)
         if rollouts.controller(ident):  # its own controller still runs, and will go on
             _steer(ctx, ident, "resume", "", reason, form)
             return
         shown = terminal.screen().of(rollouts)
+        terminal.begin(ident)
         terminal.finish(
             advance.resume(
                 shown, ident, reason=reason, accept_failures=accept_failures, wait=not no_wait
@@ -220,9 +223,10 @@ def retry(
     from ..workflows.rollout import advance
     from .running import Terminal, opened
 
-    with Terminal(ctx, form) as terminal:
+    with Terminal(ctx, form, workspace, wait=not no_wait) as terminal:
         rollouts, ident = opened(workspace, run)
         shown = terminal.screen().of(rollouts)
+        terminal.begin(ident)
         terminal.finish(
             advance.retry(shown, ident, reason=reason, hosts=host or (), wait=not no_wait)
         )
@@ -239,7 +243,12 @@ def status(ctx: typer.Context, run: Run = "", form: Output = Format.TABLE) -> No
 
 @app.command()
 def watch(ctx: typer.Context, run: Run = "", form: Output = Format.TABLE) -> None:
-    """Follow a run that another process carries, until it stands."""
+    """Follow a run that another process carries, until it stands.
+
+    \b
+    Keys on a terminal: p pause, a approve (shows what, and asks), l a host's
+    log, q leave; the run goes on.
+    """
     from .running import follow
 
     follow(ctx, run, form)

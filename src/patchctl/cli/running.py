@@ -1,5 +1,6 @@
 """Code that the verbs of a rollout share: output during a run and at its end."""
 
+import os
 import sys
 from collections.abc import Sequence
 from types import TracebackType
@@ -7,29 +8,47 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 import typer
 
+from ..errors import PatchctlError
 from ..models.journal import CommandKind
 from ..models.run_status import RunStatus
 from ..report.formats import RENDERERS, Format
-from ..report.rollout_view import NothingToRollOutView, RequestView, RunView
+from ..report.rollout_view import NothingToRollOutView, RequestView
+from ..report.run_end_view import RunEndView
 from . import output
-from .progress import Follower, LiveTable, PlainLines
+from .progress import Follower, PlainLines
 from .state import state
 
 if TYPE_CHECKING:
     from ..wiring.workspace import Workspace
-    from ..workflows.rollout.advance import Ended, Load, Screen
+    from ..workflows.rollout.advance import Ended, Screen
     from ..workflows.rollout.runs import Rollouts
     from ..workflows.rollout.start import NothingToDo
+    from .live_actions import RunActions
 
 
 class Terminal:
-    """Shows progress during a run, and at its end the result, the exit code and the next step."""
+    """Progress while a run goes, and a clean end: result, exit code, how to go on.
 
-    def __init__(self, ctx: typer.Context, form: Format) -> None:
+    `carries` is the workspace of a run that this process carries, None where it only watches one;
+    `wait` is what it was told about soaks and approvals.
+    """
+
+    def __init__(
+        self,
+        ctx: typer.Context,
+        form: Format,
+        carries: "Workspace | None" = None,
+        *,
+        wait: bool = True,
+    ) -> None:
         self._state = state(ctx)
         self._form = form
         self._live = RENDERERS[form].live
+        self._carries = carries
+        self._wait = wait
         self._follower: Follower | None = None
+        self._rollouts: Rollouts | None = None
+        self._actions: RunActions | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -43,32 +62,68 @@ class Terminal:
         self._close()
 
     def _close(self) -> None:
+        if self._actions is not None:
+            self._actions.over = True
         if self._follower is not None:
             self._follower.close()
+
+    @property
+    def left(self) -> bool:
+        """Did the person leave the run with a key?"""
+        return self._actions is not None and self._actions.left
 
     def say(self, line: str) -> None:
         """Print a line of progress."""
         self._state.say(line)
 
+    def begin(self, run: str) -> None:
+        """Show a run as it is stored, before it has news."""
+        if self._follower is not None:
+            self._follower.begin(run)
+
     def screen(self) -> "Screen":
         """Return what shows a run on this terminal."""
         from ..workflows.rollout.advance import Screen
 
-        return Screen(sinks=self._sinks, warn=output.error)
+        return Screen(sinks=self._sinks, warn=self._warn)
 
-    def _sinks(self, load: "Load") -> Sequence[Follower]:
-        """Return what shows the run: nothing, plain lines, or a live table."""
+    def _warn(self, message: str) -> None:
+        if self._follower is not None:
+            self._follower.warn(message)
+        else:
+            output.error(message)
+
+    def _sinks(self, rollouts: "Rollouts") -> Sequence[Follower]:
+        """Who shows the run: nobody, plain lines, or the live screen."""
+        from ..workflows.rollout.watching import onlooker
+
         if self._state.quiet:
             return ()
+        self._rollouts = rollouts
         plain = self._state.verbose or self._state.debug
-        if self._live and not plain and sys.stderr.isatty():
-            from rich.console import Console
+        if self._live and not plain and _has_screen():
+            from .live import LiveScreen
 
-            console = Console(stderr=True, no_color=not self._state.color, highlight=False)
-            self._follower = LiveTable(load, console)
+            self._follower = LiveScreen(
+                onlooker(rollouts),
+                rollouts.clock,
+                color=self._state.color,
+                actions=self._make_actions if sys.stdin.isatty() else None,
+            )
         else:
-            self._follower = PlainLines(load)
+            self._follower = PlainLines(onlooker(rollouts))
         return (self._follower,)
+
+    def _make_actions(self, run: str) -> "RunActions":
+        from ..wiring.carry_on import cannot_carry_on
+        from .live_actions import RunActions
+
+        assert self._rollouts is not None
+        stays = cannot_carry_on(self._carries) if self._carries is not None else ""
+        self._actions = RunActions(
+            self._rollouts, run, carries=self._carries is not None, stays=stays
+        )
+        return self._actions
 
     def nothing(self, end: "NothingToDo") -> NoReturn:
         """Say why no host has anything to do, and exit."""
@@ -83,12 +138,45 @@ class Terminal:
         raise typer.Exit(end.exit_code)
 
     def finish(self, ended: "Ended") -> NoReturn:
-        """Show the state of the run and exit with its code."""
+        """Show where the run stands, exit with its code. Not through a pager: whoever comes back
+        to the terminal after an hour sees the end, and what comes next."""
         self._close()
-        output.show(RunView(ended.status), self._form)
+        output.no_page()
+        if self.left and self._carries is not None and self._rollouts is not None:
+            ended = self._carry_on(self._carries, self._rollouts, ended)
+        output.show(RunEndView(ended.status, ended.took_ms), self._form)
         if ended.why:
             output.error(ended.why)
         raise typer.Exit(ended.exit_code)
+
+    def _carry_on(self, workspace: "Workspace", rollouts: "Rollouts", ended: "Ended") -> "Ended":
+        """Have the run carried on in the background. Where that cannot be, it stands as after
+        Ctrl-C."""
+        from ..wiring.carry_on import carry_on
+        from ..workflows.rollout import advance
+
+        if not advance.may_be_carried_on(ended) or (self._actions and self._actions.stops):
+            return ended
+        run = ended.status.run
+        self.say(f"run {run}: a process in the background takes it over")
+        try:
+            log = carry_on(workspace, rollouts, run, wait=self._wait)
+        except PatchctlError as error:
+            return advance.not_carried_on(ended, str(error))
+        self.say(f"run {run} goes on in the background; what it says is in {log}")
+        return advance.stands(rollouts, run, ended.took_ms)
+
+
+def _has_screen() -> bool:
+    """Can stderr show the live screen? A process in the background must leave the terminal
+    alone."""
+    from .keyboard import is_foreground
+
+    return (
+        sys.stderr.isatty()
+        and os.environ.get("TERM", "dumb") != "dumb"
+        and is_foreground(sys.stderr.fileno())
+    )
 
 
 def opened(workspace: "Workspace", run: str) -> tuple["Rollouts", str]:
@@ -123,4 +211,6 @@ def follow(ctx: typer.Context, run: str, form: Format) -> NoReturn:
 
     rollouts, ident = opened(state(ctx).workspace(), run)
     with Terminal(ctx, form) as terminal:
-        terminal.finish(advance.follow(terminal.screen().of(rollouts), ident))
+        shown = terminal.screen().of(rollouts)
+        terminal.begin(ident)
+        terminal.finish(advance.follow(shown, ident, lambda: terminal.left))

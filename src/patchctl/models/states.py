@@ -31,7 +31,9 @@ BEGINS_NOTHING = frozenset({R.HALTING, R.ABORTING})
 STOPPED = frozenset({R.HALTING, R.HALTED, R.ABORTING, R.ABORTED})
 # The run still continues, or may continue after a halt.
 GOES_FORWARD = frozenset(R) - OVER - {R.ABORTING, R.ROLLING_BACK, R.NEEDS_HUMAN}
-# It is being undone, or was, on an operator's command: then failed hosts do not use the budget.
+# Hosts get other work than patching for the first time, which takes another time.
+OTHER_WORK = frozenset({R.RETRYING, R.ROLLING_BACK})
+# It is undone on an operator's command: how a host ends then does not use the budget.
 UNDOING = frozenset({R.ROLLING_BACK, R.ROLLED_BACK, R.NEEDS_HUMAN})
 
 # --- rings --------------------------------------------------------------------------------------
@@ -75,7 +77,11 @@ MAY_BE_CHANGED = frozenset({H.SUCCEEDED, H.UNKNOWN, H.ROLLBACK_FAILED})
 BROKEN_OFF = frozenset({H.FAILED, H.UNKNOWN})
 # Failed, undone, lost or put off: it may be tried again.
 RETRIED = frozenset({H.FAILED, H.ROLLED_BACK, H.UNKNOWN, H.DEFERRED})
-# An operator needs to read the reason.
+# It ended as the run meant it to: patched, or undone.
+ENDED_WELL = frozenset({H.SUCCEEDED, H.ROLLED_BACK})
+# What the run did there is still to be undone, where it is to be undone.
+NOT_YET_UNDONE = frozenset({H.PENDING, H.ROLLING_BACK})
+# An operator wants to read why.
 TROUBLE = SETTLED - {H.SUCCEEDED} | {H.DEFERRED}
 
 # --- stages -------------------------------------------------------------------------------------

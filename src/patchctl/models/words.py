@@ -116,6 +116,21 @@ def duration(seconds: int) -> str:
     return f"{seconds}s"
 
 
+def span(seconds: int) -> str:
+    """A time that has passed or is left, in its two largest units.
+
+    >>> span(45), span(723), span(86_340), span(183_600)
+    ('45s', '12m03s', '23h59m', '2d03h')
+    """
+    if seconds < 60:
+        return f"{max(0, seconds)}s"
+    for large, small, length in (("d", "h", 86_400), ("h", "m", 3600)):
+        if seconds >= length:
+            part = 3600 if small == "h" else 60
+            return f"{seconds // length}{large}{seconds % length // part:02}{small}"
+    return f"{seconds // 60}m{seconds % 60:02}s"
+
+
 def size(length: int) -> str:
     """Return a size in bytes as KiB, rounded up, or in a larger unit.
 

@@ -1,17 +1,16 @@
 """The pictures of a run that the live screen gets while it goes on."""
 
 import copy
-import io
 import time
 from threading import Event, Thread
 
-from rich.console import Console
 from rollout_world import RUN, SIX, World, plan, three_rings
 
-from patchctl.cli.progress import LiveTable
 from patchctl.models.journal import JournalEntry
 from patchctl.models.rollout import RunState
-from patchctl.rollout.picture import Onlooker, Picture, picture
+from patchctl.models.run_picture import Picture
+from patchctl.rollout.picture import Onlooker, picture
+from patchctl.rollout.timed_view import TimedView
 from patchctl.rollout.view import RunView
 
 
@@ -22,13 +21,15 @@ def a_run() -> World:
     return world
 
 
-def at(world: World, seq: int) -> RunView:
-    return RunView(RUN, world.plan).replay(world.entries[:seq])
+def at(world: World, seq: int) -> TimedView:
+    view = TimedView(RUN, world.plan)
+    view.replay(world.entries[:seq])
+    return view
 
 
 def test_a_picture_does_not_change_while_the_run_goes_on() -> None:
     world = a_run()
-    onlooker = Onlooker(lambda run: RunView(run, world.plan))
+    onlooker = Onlooker(lambda run: TimedView(run, world.plan))
     pairs: list[tuple[Picture, Picture]] = []
     for entry in world.entries:
         onlooker.take(entry)
@@ -43,7 +44,7 @@ def test_a_picture_does_not_change_while_the_run_goes_on() -> None:
 def test_the_engine_is_looked_at_from_outside_its_own_view() -> None:
     """The screen gets entries, and its pictures share nothing with the engine."""
     world = World(plan(three_rings(), SIX))
-    onlooker = Onlooker(lambda run: RunView(run, world.plan))
+    onlooker = Onlooker(lambda run: TimedView(run, world.plan))
     seen: list[RunView] = []
 
     class Screen:
@@ -54,7 +55,7 @@ def test_the_engine_is_looked_at_from_outside_its_own_view() -> None:
     engine = world.engine()
     engine.run(wait=False)
     assert seen and all(view is not engine.view for view in seen)
-    assert onlooker.picture() == picture(engine.view)
+    assert onlooker.picture() == picture(at(world, len(world.entries)))
 
 
 def test_whoever_joins_in_the_middle_sees_the_whole_run() -> None:
@@ -68,7 +69,7 @@ def test_whoever_joins_in_the_middle_sees_the_whole_run() -> None:
 
 def test_another_thread_only_ever_sees_the_run_between_two_entries() -> None:
     world = a_run()
-    onlooker = Onlooker(lambda run: RunView(run, world.plan))
+    onlooker = Onlooker(lambda run: TimedView(run, world.plan))
     done = Event()
     seen: dict[int, Picture] = {}
 
@@ -92,20 +93,10 @@ def test_another_thread_only_ever_sees_the_run_between_two_entries() -> None:
         assert made == picture(at(world, seq))
 
 
-def test_the_table_shows_the_run_as_of_its_last_entry() -> None:
+def test_a_stored_run_has_a_picture_before_its_next_entry() -> None:
     world = a_run()
-    console = Console(file=io.StringIO(), width=120)
-    table = LiveTable(lambda run: RunView(run, world.plan), console)
-    shown = Console(file=io.StringIO(), width=120)
-    try:
-        for entry in world.entries:
-            table.on_entry(entry)
-            if entry.seq == 4:
-                shown.print(table.renderable())
-        shown.print(table.renderable())
-    finally:
-        table.close()
-    assert isinstance(shown.file, io.StringIO)
-    text = shown.file.getvalue()
-    assert f"run {RUN}: running" in text and f"run {RUN}: done" in text
-    assert "3 succeeded" in text
+    onlooker = Onlooker(lambda run: at(world, 9))
+    onlooker.open(RUN)
+    assert onlooker.picture() == picture(at(world, 9))
+    onlooker.take(world.entries[9])
+    assert onlooker.picture() == picture(at(world, 10))
