@@ -21,7 +21,9 @@ from ..models.rollout import HostState, OutcomeStatus
 from ..models.run_status import HostStatusLine, RunStatus
 from ..models.states import AT_REST, COUNTED, IN_FLIGHT
 from ..report import rollout_view
+from ..report.run_endings import ending_word
 from ..report.state_words import run_word, state_word
+from ..workflows.rollout.outcomes import of_ring, of_run
 from ..workflows.rollout.watching import Onlooker, Picture, RunView
 from . import output
 
@@ -77,10 +79,11 @@ class PlainLines(Follower):
                 text = f"{event.ring}: wave {event.wave} of {waves}, {size}"
             case RingMoved():
                 why = f": {event.reason}" if event.reason else ""
-                text = f"{event.ring}: {event.to.value}{why}"
+                word = ending_word(event.to, of_ring(view, view.rings[event.ring]))
+                text = f"{event.ring}: {word}{why}"
             case RunMoved():
                 why = f": {event.reason}" if event.reason else ""
-                text = f"run {view.run}: {state_word(event.to)}{why}"
+                text = f"run {view.run}: {ending_word(event.to, of_run(view))}{why}"
             case _:
                 pass
         if text:

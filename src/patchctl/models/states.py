@@ -63,6 +63,8 @@ LET_GO = KNOWN_END | {H.DEFERRED}
 ASKED_AGAIN = frozenset({H.UNKNOWN, H.DEFERRED})
 # Ended otherwise than succeeded; it uses the budget for good.
 COUNTED = frozenset({H.FAILED, H.UNKNOWN, H.ROLLED_BACK, H.ROLLBACK_FAILED, H.ROLLING_BACK})
+# Undone, or being undone: no failure where an operator asked for it.
+UNDONE = frozenset({H.ROLLING_BACK, H.ROLLED_BACK})
 # Nothing is changed on the host yet, and not all of the plan's files are there.
 UNTOUCHED = frozenset({H.PENDING, H.DEFERRED, H.PREFLIGHT, H.PREPARE})
 # The attempt has begun, but its update has not.

@@ -99,6 +99,33 @@ def timestamp(seconds: int) -> str:
     return f"{_utc(seconds):%Y-%m-%dT%H:%M:%SZ}" if seconds else ""
 
 
+def seconds_of(text: str) -> int:
+    """The epoch seconds of a time for programs.
+
+    >>> seconds_of("2026-11-23T12:10:05Z")
+    1795435805
+    """
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+def rfc3339(milliseconds: int) -> str | None:
+    """A time for programs, from epoch milliseconds; None for 0, which is no time.
+
+    >>> rfc3339(1795435805250), rfc3339(0)
+    ('2026-11-23T12:10:05Z', None)
+    """
+    return timestamp(milliseconds // 1000) or None
+
+
+def until(seconds: int, now: int) -> str:
+    """The end of a wait, and how long it is until then.
+
+    >>> until(1795435805, 1795349465)
+    'until 2026-11-23 12:10 UTC (23h59m left)'
+    """
+    return f"until {moment(seconds)} ({span(seconds - now)} left)"
+
+
 def _utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
@@ -113,6 +140,21 @@ def duration(seconds: int) -> str:
         if seconds and seconds % length == 0:
             return f"{seconds // length}{unit}"
     return f"{seconds}s"
+
+
+def span(seconds: int) -> str:
+    """A time that has passed or is left, in its two largest units.
+
+    >>> span(45), span(723), span(86_340), span(183_600)
+    ('45s', '12m03s', '23h59m', '2d03h')
+    """
+    if seconds < 60:
+        return f"{max(0, seconds)}s"
+    for large, small, length in (("d", "h", 86_400), ("h", "m", 3600)):
+        if seconds >= length:
+            part = 3600 if small == "h" else 60
+            return f"{seconds // length}{large}{seconds % length // part:02}{small}"
+    return f"{seconds // 60}m{seconds % 60:02}s"
 
 
 def size(length: int) -> str:

@@ -1,8 +1,9 @@
 """List the stored plans, runs and earlier discoveries. All raise NotFoundError where there is no
 state."""
 
+from ..models.run_list import ListedRun
 from ..models.snapshot import SnapshotSummary
-from ..models.state import HostHistory, Known, PlanSummary, RunSummary
+from ..models.state import HostHistory, Known, PlanSummary
 from .workspace import Workspace
 
 
@@ -11,9 +12,11 @@ def plans(workspace: Workspace) -> list[PlanSummary]:
     return workspace.database(create=False).plans.list()
 
 
-def runs(workspace: Workspace) -> list[RunSummary]:
-    """Return all runs, newest first."""
-    return workspace.database(create=False).runs.list()
+def runs(workspace: Workspace) -> list[ListedRun]:
+    """Return all runs with what came of them, newest first."""
+    from ..workflows.rollout.listing import listed
+
+    return list(listed(workspace.database(create=False)))
 
 
 def snapshots(workspace: Workspace) -> list[SnapshotSummary]:

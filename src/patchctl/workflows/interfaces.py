@@ -219,6 +219,19 @@ class JournalReader(JournalSource, Protocol):
     def read(self, run: str, after: int = 0) -> Iterable[JournalEntry]:
         """Return the run's entries with a `seq` greater than `after`, oldest first."""
 
+    def last(self, run: str) -> int:
+        """Return the `seq` of the run's newest entry, 0 where it has none."""
+
+
+class Meta(Protocol):
+    """Small texts by key."""
+
+    def get(self, key: str) -> str | None:
+        """Return the text, None where there is none."""
+
+    def set(self, key: str, value: str | None) -> None:
+        """Replace the text; None removes it."""
+
 
 class State(AuditState, Protocol):
     """The state database. Every change is one transaction: complete or not at all."""
@@ -235,6 +248,8 @@ class State(AuditState, Protocol):
     def snapshots(self) -> Snapshots: ...
     @property
     def mailbox(self) -> Mailbox: ...
+    @property
+    def meta(self) -> Meta: ...
 
     def journal_reader(self) -> JournalReader:
         """Return the journal, only to read."""

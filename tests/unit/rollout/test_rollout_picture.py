@@ -43,7 +43,7 @@ def test_a_picture_does_not_change_while_the_run_goes_on() -> None:
 def test_the_engine_is_looked_at_from_outside_its_own_view() -> None:
     """The screen gets entries, and its pictures share nothing with the engine."""
     world = World(plan(three_rings(), SIX))
-    onlooker = Onlooker(lambda run: RunView(run, world.plan))
+    onlooker = Onlooker(lambda _: world.view())
     seen: list[RunView] = []
 
     class Screen:
@@ -107,5 +107,5 @@ def test_the_table_shows_the_run_as_of_its_last_entry() -> None:
         table.close()
     assert isinstance(shown.file, io.StringIO)
     text = shown.file.getvalue()
-    assert f"run {RUN}: running" in text and f"run {RUN}: done" in text
+    assert f"run {RUN}: running" in text and f"run {RUN}: succeeded" in text
     assert "3 succeeded" in text
