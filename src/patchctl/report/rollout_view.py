@@ -27,7 +27,7 @@ from .could_not_look_lines import could_not_look
 from .plan_code_lines import code
 from .plan_view import not_planned, nothing_planned
 from .run_endings import counts as counts
-from .run_endings import ending_word, soak_steps, times, took
+from .run_endings import ending_word, new_plan_step, soak_steps, times, took
 from .run_endings import headline as headline
 from .state_words import run_word, state_word
 from .view import Aside, Lines, Note, Part, Table, Title, View, all_notes, whole
@@ -71,7 +71,8 @@ def next_step(status: RunStatus) -> str:
     if status.state in OVER:
         put_off = _deferred(status) if status.state is RunState.DONE else ""
         ask = f"ask {put_off} again: patchctl rollout resume {status.run}\n" if put_off else ""
-        return f"{ask}{again if status.state in MAY_RETRY else ''}".rstrip()
+        retry = again if status.state in MAY_RETRY else ""
+        return f"{ask}{retry}{new_plan_step(status)}".rstrip()
     match status.state:
         case RunState.HALTED:
             undo = f"undo what it changed:    patchctl rollback {status.run}\n"

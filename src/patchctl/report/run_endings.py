@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from ..models.rollout import Result, RingState, RunState
+from ..models.rollout import HostState, Result, RingState, RunState
 from ..models.run_status import BlockerKind, RunStatus
-from ..models.words import moment, seconds_of, span
+from ..models.words import count, moment, seconds_of, span
 from .state_words import run_word, state_word
 
 
@@ -64,12 +64,21 @@ def _moment(timestamp: str | None) -> str:
     return "" if timestamp is None else moment(seconds_of(timestamp))
 
 
+def new_plan_step(status: RunStatus) -> str:
+    """What hosts need that a run which is done has skipped; "" where it skipped none."""
+    skipped = sum(ring.hosts.get(HostState.SKIPPED, 0) for ring in status.rings)
+    if status.state is not RunState.DONE or not skipped:
+        return ""
+    needs = "needs" if skipped == 1 else "need"
+    return f"{count(skipped, 'skipped host')} {needs} a new plan: patchctl plan create\n"
+
+
 def soak_steps(status: RunStatus) -> Iterator[str]:
     """What continues a run that soaks, and what an operator may do already now."""
     kinds = {blocker.kind: blocker for blocker in status.blockers}
     resume = f"patchctl rollout resume {status.run}"
     if BlockerKind.SOAK not in kinds:
-        yield "" if status.controller else f"let it go on: {resume}"
+        yield from [] if status.controller else [f"let it go on: {resume}"]
     elif status.controller:
         yield "then it goes on by itself"
     else:

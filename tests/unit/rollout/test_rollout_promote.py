@@ -1,12 +1,13 @@
 """`rollout promote`: a soak that an operator ends early, and nothing else that it lifts."""
 
 import pytest
+from rollout.test_rollout_crash import ControllerDied, Deadly
 from rollout_world import RUN, SIX, World, fails, plan, ring
 
 from patchctl.errors import ConflictError
 from patchctl.models.journal import Command, CommandKind, CommandTaken, RingMoved, RunMoved
 from patchctl.models.policy import Promote
-from patchctl.models.rollout import RingState, RunState, Stage
+from patchctl.models.rollout import HostState, RingState, RunState, Stage
 from patchctl.models.run_status import BlockerKind
 from patchctl.models.words import moment
 from patchctl.rollout import soak
@@ -113,6 +114,28 @@ def test_a_ring_that_soaks_again_after_a_halt_has_its_whole_soak() -> None:
     )
     world.journal().append(RUN, events)
     assert soak.ends(world.view().rings["canary"]) == world.clock.now_ms() + SOAK_S * 1000
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_controller_killed_at_any_write_of_a_promotion_leaves_the_same_end(after: bool) -> None:
+    died, at = True, 0
+    while died:
+        at += 1
+        world = soaking()
+        ask(world, CommandKind.PROMOTE, "canary")
+        plain, deadly = world.journal, Deadly(world, at, after=after)
+        world.journal = lambda deadly=deadly: deadly  # type: ignore[method-assign,misc]
+        try:
+            world.run()
+            died = False
+        except ControllerDied:
+            world.journal = plain  # type: ignore[method-assign]
+            world.run()
+        view = world.view()
+        assert view.state is RunState.DONE, at
+        assert {host.state for host in view.hosts.values()} == {HostState.SUCCEEDED}, at
+        assert all(host.changes == 1 for host in world.hosts.values()), at
+    assert at > 20
 
 
 @pytest.mark.parametrize("state", ["planned", "waiting", "halted", "done", "promoted", "over"])
