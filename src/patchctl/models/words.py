@@ -6,6 +6,7 @@ Times are epoch seconds and told in UTC.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _LENGTHS = (("d", 86_400), ("h", 3600), ("m", 60))
 
@@ -114,7 +115,13 @@ def rfc3339(milliseconds: int) -> str | None:
     >>> rfc3339(1795435805250), rfc3339(0)
     ('2026-11-23T12:10:05Z', None)
     """
-    return timestamp(milliseconds // 1000) or None
+    return _kept_timestamp(milliseconds // 1000) or None
+
+
+# A screen asks for the same thousands of times again and again.
+@lru_cache(maxsize=16_384)
+def _kept_timestamp(seconds: int) -> str:
+    return timestamp(seconds)
 
 
 def until(seconds: int, now: int) -> str:
