@@ -15,7 +15,9 @@ from ..models.journal import (
 from ..models.rollout import HostState, OutcomeStatus
 from ..models.states import AT_REST, IN_FLIGHT
 from ..report import rollout_view
+from ..report.run_endings import ending_word
 from ..report.state_words import state_word
+from ..workflows.rollout.outcomes import of_ring, of_run
 from ..workflows.rollout.watching import Onlooker, TimedView
 from . import output
 
@@ -73,10 +75,11 @@ class PlainLines(Follower):
                 text = f"{event.ring}: wave {event.wave} of {waves}, {size}"
             case RingMoved():
                 why = f": {event.reason}" if event.reason else ""
-                text = f"{event.ring}: {event.to.value}{why}"
+                word = ending_word(event.to, of_ring(view, view.rings[event.ring]))
+                text = f"{event.ring}: {word}{why}"
             case RunMoved():
                 why = f": {event.reason}" if event.reason else ""
-                text = f"run {view.run}: {state_word(event.to)}{why}"
+                text = f"run {view.run}: {ending_word(event.to, of_run(view))}{why}"
             case _:
                 pass
         if text:

@@ -29,6 +29,7 @@ Examples:
   patchctl rollout resume            go on after Ctrl-C, a crash or a halt
   patchctl rollout retry --host web1 once more, after it was mended
   patchctl rollout approve --ring production
+  patchctl rollout promote --reason "canary looks good"
 
 \b
 Exit codes: 0 done, 1 hosts held back by policy, 3 halted, 4 done with
@@ -301,3 +302,35 @@ def approve(
 ) -> None:
     """Let a ring go on that waits for an approval."""
     _steer(ctx, run, "approve", ring, reason, form)
+
+
+@app.command()
+def promote(
+    ctx: typer.Context,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why the soak need not end; kept in the audit log.")
+    ],
+    run: Run = "",
+    yes: Yes = False,
+    form: Output = Format.TABLE,
+) -> None:
+    """End the soak of a ring early; the run goes on with the next ring.
+
+    \b
+    Examples:
+      patchctl rollout promote --reason "exploited in the wild"
+      patchctl rollout promote r-20261127-152501-682b --yes --reason "exploited in the wild"
+
+    It lifts the soak alone: a ring that waits for an approval, a pause and a
+    used-up budget stay. Where no controller carries the run,
+    `patchctl rollout resume` does that afterwards.
+
+    \b
+    Exit codes: 0 the soak is over, 2 nothing soaks.
+    """
+    from ..models.journal import CommandKind
+    from .running import opened, steer
+
+    rollouts, ident = opened(state(ctx).workspace(), run)
+    confirm(f"{rollouts.soak(ident)}. End this soak now?", yes=yes)
+    steer(ctx, ident, CommandKind.PROMOTE, ring="", reason=reason, form=form)

@@ -32,7 +32,7 @@ A host is
 \b
 With feeds, promised CVEs that are open are named. A run that was undone promises nothing. Nothing
 on a host is changed.
-Exit codes: 0 all ok, 1 some host is not, 2 wrong usage or no run yet.
+Exit codes: 0 all ok, 1 some host is not or nothing is promised, 2 wrong usage or no run yet.
 """
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -72,5 +72,6 @@ def verify(
     hosts = limited(workspace, fleet, limit) if limit else None
     verdict = verifier(workspace, fleet, options.say).verify(run, hosts, snapshot)
     output.show(VerificationView(verdict), form, quiet=options.quiet)
-    if any(host.state is not VerifiedState.OK for host in verdict.hosts):
+    all_ok = all(host.state is VerifiedState.OK for host in verdict.hosts)
+    if not (verdict.hosts and all_ok):
         raise typer.Exit(1)

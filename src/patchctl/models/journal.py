@@ -115,6 +115,7 @@ class CommandKind(StrEnum):
     RESUME = "resume"
     ABORT = "abort"
     APPROVE = "approve"
+    PROMOTE = "promote"
     ROLLBACK = "rollback"
     RETRY = "retry"
 

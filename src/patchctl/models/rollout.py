@@ -41,6 +41,21 @@ class RingState(StrEnum):
     HALTED = "halted"
 
 
+class Result(StrEnum):
+    """What came of a run or a ring, once it ended or stands; `rollout.states` says of each what it
+    means. State and result are two things: a run that is `done` may have skipped a ring."""
+
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    NOTHING_TO_DO = "nothing_to_do"
+    HALTED = "halted"
+    ABORTED = "aborted"
+    ROLLED_BACK = "rolled_back"
+    NEEDS_HUMAN = "needs_human"
+
+
 class HostState(StrEnum):
     """The state of a host's attempt. `status` shows preflight … undrain as "running"."""
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from .base import Model, Record
 from .exclusions import Exclusion
 from .plan import CouldNotLook
-from .rollout import HostState, RingState, RunState
+from .rollout import HostState, Result, RingState, RunState
 
 
 class BlockerKind(StrEnum):
@@ -31,7 +31,8 @@ class Blocker(Model):
     """A reason why a run, a ring or a host (`what`) must wait.
 
     `reason` is a line for people, `details` are names such as packages. `since` and `until` are
-    epoch ms UTC where known; with `until` it ends by itself.
+    epoch ms UTC where known; with `until` it ends by itself. `until_at` is the same time in
+    RFC 3339.
     """
 
     kind: BlockerKind
@@ -40,12 +41,16 @@ class Blocker(Model):
     details: tuple[str, ...] = ()
     since: int | None = None
     until: int | None = None
+    until_at: str | None = None
 
 
 class RingStatus(Model):
     """A ring in `rollout status`. `hosts` is state as shown -> number of hosts, all of the ring.
 
-    `approved`: an operator approved the ring; it still waits where no controller runs.
+    `approved`: an operator approved the ring; without a controller it waits all the same. `result`
+    is what came of it, None while it may still change. Times are RFC 3339, UTC: `started` is when
+    the first host was let go, `ended` when the ring was done, `soak_until` when its present soak
+    ends; None where that is not so.
     """
 
     name: str
@@ -53,6 +58,10 @@ class RingStatus(Model):
     hosts: dict[str, int]
     reason: str = ""
     approved: bool = False
+    result: Result | None = None
+    started: str | None = None
+    ended: str | None = None
+    soak_until: str | None = None
 
 
 class EditedFile(Record):
@@ -83,7 +92,8 @@ class HostStatusLine(Model):
     claim could not be given back there. `lease`: how the run keeps the host from other runs, None
     where it does not. `attempt`: above 1 where it was tried again, or undone later.
     `config`: files that the update kept or changed. `reboot_required`: the host waits for a reboot;
-    `old_code`: units, or commands of no unit, that go on with replaced files.
+    `old_code`: units, or commands of no unit, that go on with replaced files. `started` and `ended`
+    are when this attempt began to work and came to rest, RFC 3339 in UTC, None while it did not.
     """
 
     name: str
@@ -98,12 +108,19 @@ class HostStatusLine(Model):
     config: tuple[ConfigFile, ...] = ()
     reboot_required: bool = False
     old_code: tuple[str, ...] = ()
+    started: str | None = None
+    ended: str | None = None
 
 
 class RunStatus(Model):
     """`rollout status -o json`. `reason` is why the run is in its state, `blockers` is all that
     keeps it from going on, `could_not_look` what could not be read when its plan was made,
-    `exclusions` the rules that held then."""
+    `exclusions` the rules that held then.
+
+    `result` is what came of the run, None while it goes on. Times are RFC 3339, UTC: `created`,
+    `started` (it began to work), `ended` (it was over), `soak_until` (its present soak ends by
+    itself); None where that is not so.
+    """
 
     run: str
     plan: str
@@ -115,3 +132,8 @@ class RunStatus(Model):
     blockers: tuple[Blocker, ...] = ()
     could_not_look: tuple[CouldNotLook, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
+    result: Result | None = None
+    created: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    soak_until: str | None = None

@@ -66,6 +66,9 @@ ASKED_AGAIN = frozenset({H.UNKNOWN, H.DEFERRED})
 # Ended without success; it uses the budget for good.
 COUNTED = frozenset({H.FAILED, H.UNKNOWN, H.ROLLED_BACK, H.ROLLBACK_FAILED, H.ROLLING_BACK})
 # Nothing has been changed on the host yet, and it may lack some of the plan's files.
+# Undone, or being undone: no failure where an operator asked for it.
+UNDONE = frozenset({H.ROLLING_BACK, H.ROLLED_BACK})
+# Nothing is changed on the host yet, and not all of the plan's files are there.
 UNTOUCHED = frozenset({H.PENDING, H.DEFERRED, H.PREFLIGHT, H.PREPARE})
 # The attempt has begun, but its update has not.
 BEFORE_UPDATE = frozenset({H.PREFLIGHT, H.PREPARE, H.DRAIN})

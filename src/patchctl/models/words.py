@@ -6,6 +6,7 @@ epoch seconds and written in UTC.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _LENGTHS = (("d", 86_400), ("h", 3600), ("m", 60))
 
@@ -98,6 +99,39 @@ def timestamp(seconds: int) -> str:
     ('2026-11-23T12:10:05Z', '')
     """
     return f"{_utc(seconds):%Y-%m-%dT%H:%M:%SZ}" if seconds else ""
+
+
+def seconds_of(text: str) -> int:
+    """The epoch seconds of a time for programs.
+
+    >>> seconds_of("2026-11-23T12:10:05Z")
+    1795435805
+    """
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+def rfc3339(milliseconds: int) -> str | None:
+    """A time for programs, from epoch milliseconds; None for 0, which is no time.
+
+    >>> rfc3339(1795435805250), rfc3339(0)
+    ('2026-11-23T12:10:05Z', None)
+    """
+    return _kept_timestamp(milliseconds // 1000) or None
+
+
+# A screen asks for the same thousands of times again and again.
+@lru_cache(maxsize=16_384)
+def _kept_timestamp(seconds: int) -> str:
+    return timestamp(seconds)
+
+
+def until(seconds: int, now: int) -> str:
+    """The end of a wait, and how long it is until then.
+
+    >>> until(1795435805, 1795349465)
+    'until 2026-11-23 12:10 UTC (23h59m left)'
+    """
+    return f"until {moment(seconds)} ({span(seconds - now)} left)"
 
 
 def _utc(seconds: float) -> datetime:

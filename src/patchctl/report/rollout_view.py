@@ -1,7 +1,7 @@
 """Show runs to people. Pure: models to lines."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,9 @@ from ..models.exclusions import Exclusion
 from ..models.journal import CommandKind
 from ..models.plan import CouldNotLook, LeftOut, Plan, Undo
 from ..models.policy import Amount, Promote
-from ..models.rollout import HostState, RingState, RunState
+from ..models.rollout import HostState, Result, RingState, RunState
+from ..models.run_list import ListedRun
 from ..models.run_status import Blocker, EditedFile, HostStatusLine, LeaseKind, RunStatus
-from ..models.state import RunSummary
 from ..models.states import (
     COUNTED,
     HARMLESS,
@@ -22,10 +22,13 @@ from ..models.states import (
     TROUBLE,
     UNDOING,
 )
-from ..models.words import count, more, second, short, some
+from ..models.words import count, moment, more, short, some
 from .could_not_look_lines import could_not_look
 from .plan_code_lines import code
 from .plan_view import not_planned, nothing_planned
+from .run_endings import counts as counts
+from .run_endings import ending_word, new_plan_step, soak_steps, times, took
+from .run_endings import headline as headline
 from .state_words import run_word, state_word
 from .view import Aside, Lines, Note, Part, Table, Title, View, all_notes, whole
 
@@ -33,17 +36,6 @@ from .view import Aside, Lines, Note, Part, Table, Title, View, all_notes, whole
 _NAMES = 4
 # In a run with more hosts than this, only hosts that did not succeed are shown.
 _TABLE = 50
-
-
-def counts(hosts: Mapping[str, int]) -> str:
-    """Return `3 succeeded, 1 failed`, without states that no host has."""
-    return ", ".join(f"{number} {run_word(name)}" for name, number in hosts.items() if number)
-
-
-def headline(status: RunStatus) -> str:
-    """Return one line: the run, its state and the reason."""
-    why = f": {status.reason}" if status.reason else ""
-    return f"run {status.run}: {state_word(status.state)}{why}"
 
 
 def blockers(status: RunStatus) -> list[str]:
@@ -58,7 +50,8 @@ def blockers(status: RunStatus) -> list[str]:
 
 def _told(blocker: Blocker) -> str:
     what = f": {', '.join(blocker.details)}" if blocker.details else ""
-    until = f", until {second(blocker.until // 1000)}" if blocker.until is not None else ""
+    end = moment(blocker.until // 1000) if blocker.until is not None else ""
+    until = f", until {end}" if end and end not in blocker.reason else ""
     return f"{blocker.reason}{what}{until}"
 
 
@@ -80,7 +73,8 @@ def next_step(status: RunStatus) -> str:
     if status.state in OVER:
         put_off = _deferred(status) if status.state is RunState.DONE else ""
         ask = f"ask {put_off} again: patchctl rollout resume {status.run}\n" if put_off else ""
-        return f"{ask}{again if status.state in MAY_RETRY else ''}".rstrip()
+        retry = again if status.state in MAY_RETRY else ""
+        return f"{ask}{retry}{new_plan_step(status)}".rstrip()
     match status.state:
         case RunState.HALTED:
             undo = f"undo what it changed:    patchctl rollback {status.run}\n"
@@ -96,6 +90,8 @@ def next_step(status: RunStatus) -> str:
             carry = "" if status.controller else f"patchctl rollout resume {status.run}"
             steps = ", then ".join(filter(None, (approve, carry)))
             return f"let it go on: {steps}" if steps else ""
+        case RunState.SOAKING:
+            return "\n".join(soak_steps(status))
         case RunState.NEEDS_HUMAN:
             return (
                 "mend these hosts by hand, then try again with"
@@ -285,6 +281,7 @@ class RunView(View):
         """The state and its reason, rings and hosts, what waits for a person, and the next step."""
         status = self.status
         yield Title(headline(status))
+        yield Lines(filter(None, [times(status)]))
         yield Lines(blockers(status))
         yield self._rings()
         yield Lines(filter(None, [leased(status)]))
@@ -297,7 +294,12 @@ class RunView(View):
 
     def _rings(self) -> Table:
         rows = (
-            (ring.name, ring.state.value, str(sum(ring.hosts.values())), counts(ring.hosts))
+            (
+                ring.name,
+                ending_word(ring.state, ring.result),
+                str(sum(ring.hosts.values())),
+                counts(ring.hosts),
+            )
             for ring in self.status.rings
         )
         return Table(("RING", "STATE", "HOSTS", ""), rows)
@@ -314,19 +316,32 @@ class RunView(View):
 class RunsView(View):
     """`rollout list`."""
 
-    runs: Sequence[RunSummary]
+    runs: Sequence[ListedRun]
 
     def data(self) -> dict[str, Any]:
         """All runs, newest first."""
         return {"runs": self.runs}
 
     def parts(self) -> Iterator[Part]:
-        """A row for each run."""
+        """A row a run: what came of it, or where it stands, hosts, when it began, how long it took,
+        who began it."""
         rows = (
-            (run.id, run.state.value, str(run.hosts), second(run.created), run.by, short(run.plan))
+            (
+                run.id,
+                ending_word(run.state, run.result),
+                str(run.hosts),
+                str(run.succeeded),
+                str(run.failed),
+                str(run.skipped),
+                moment(run.created),
+                took(run.started, run.ended),
+                run.by,
+                short(run.plan),
+            )
             for run in self.runs
         )
-        yield Table(("RUN", "STATE", "HOSTS", "CREATED", "BY", "PLAN"), rows)
+        counted = ("HOSTS", "OK", "FAILED", "SKIPPED")
+        yield Table(("RUN", "RESULT", *counted, "CREATED", "TOOK", "BY", "PLAN"), rows)
 
 
 @dataclass(frozen=True)
@@ -375,6 +390,11 @@ class NothingToRollOutView(View):
             "run": None,
             "plan": None,
             "state": (RunState.HALTED if self.exit_code else RunState.DONE).value,
+            "result": (Result.SKIPPED if self.exit_code else Result.NOTHING_TO_DO).value,
+            "created": None,
+            "started": None,
+            "ended": None,
+            "soak_until": None,
             "reason": self._why,
             "rings": [],
             "hosts": [],

@@ -11,6 +11,8 @@ from ..models.policy import Promote, UnprovenPolicy
 from ..models.rollout import HostState, RingState, RunState
 from ..models.run_status import Blocker, BlockerKind
 from ..models.states import GOES_FORWARD, RING_BEGUN, RING_WALKED
+from ..models.words import rfc3339
+from . import soak
 from .view import RingView, RunView
 
 # These stop the whole run; the others stop a ring or a host.
@@ -85,13 +87,16 @@ def _pause_blocker(view: RunView) -> Blocker | None:
 
 
 def _soak_blocker(ring: RingView | None, now: int) -> Blocker | None:
-    if ring is None or ring.state is not RingState.SOAKING:
-        return None
-    ends = ring.since + ring.policy.soak_s * 1000
-    if now >= ends:
+    end = None if ring is None else soak.ends(ring)
+    if ring is None or end is None or now >= end:
         return None
     return Blocker(
-        kind=BlockerKind.SOAK, what=ring.name, reason=ring.reason, since=ring.since, until=ends
+        kind=BlockerKind.SOAK,
+        what=ring.name,
+        reason=soak.told(ring, now),
+        since=ring.since,
+        until=end,
+        until_at=rfc3339(end),
     )
 
 
@@ -104,7 +109,7 @@ def _next_ring(view: RunView) -> RingView | None:
 
 
 def _entry_blockers(view: RunView, ring: RingView, proven: Proven) -> Iterator[Blocker]:
-    if ring.approved:
+    if ring.approved or not _left(view, ring, proven):
         return
     since = ring.since if ring.state is RingState.WAITING else None
     manual = ring.policy.promote is Promote.MANUAL
@@ -125,6 +130,17 @@ def _entry_blockers(view: RunView, ring: RingView, proven: Proven) -> Iterator[B
         # The reason for the wait may be gone, as when another run has proven the transitions; but
         # a person was asked, so the ring waits for the answer.
         yield Blocker(kind=BlockerKind.APPROVAL, what=ring.name, reason=ring.reason, since=since)
+
+
+def _left(view: RunView, ring: RingView, proven: Proven) -> bool:
+    """Return whether the ring has a host to patch: nobody is asked to approve a ring of which all
+    hosts are held back."""
+    held = {blocker.what for blocker in held_hosts(view, ring, proven)}
+    return any(
+        view.hosts[name].state is HostState.PENDING and name not in held
+        for wave in ring.waves
+        for name in wave
+    )
 
 
 def _unproven(view: RunView, ring: RingView, proven: Proven) -> dict[str, tuple[str, ...]]:

@@ -9,6 +9,9 @@ from .blockers import over_budget
 from .lost import ask_again
 from .view import RunView
 
+# They are said to one ring and lift what keeps that one.
+OF_RINGS = frozenset({CommandKind.APPROVE, CommandKind.PROMOTE})
+
 
 def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> list[Event]:
     """Return the events that end a pause or a halt and ask lost and deferred hosts once more.
@@ -53,8 +56,8 @@ def _refuse_over_budget(view: RunView) -> None:
 def take(view: RunView, command: Command) -> list[Event]:
     """Return the events for a request from the mailbox. A request that does not fit the state is
     only recorded."""
-    ring = command.ring or (waiting_ring(view) if command.command is CommandKind.APPROVE else "")
-    if command.command is CommandKind.APPROVE and ring not in view.rings:
+    ring = command.ring or _meant_ring(view, command.command)
+    if command.command in OF_RINGS and ring not in view.rings:
         return []
     taken = CommandTaken(command=command.command, by=command.by, ring=ring, reason=command.reason)
     step: RunMoved | None = None
@@ -68,11 +71,23 @@ def take(view: RunView, command: Command) -> list[Event]:
         case CommandKind.RESUME:
             if view.state is RunState.PAUSED:
                 step = RunMoved(to=_after_pause(view))
-        case CommandKind.APPROVE | CommandKind.ROLLBACK | CommandKind.RETRY:
+        case CommandKind.APPROVE | CommandKind.PROMOTE | CommandKind.ROLLBACK | CommandKind.RETRY:
             pass
     if step is None or step.to not in states.RUN[view.state]:
         return [taken]
     return [taken, step]
+
+
+def _meant_ring(view: RunView, command: CommandKind) -> str:
+    """Return the ring that a request means which names none."""
+    match command:
+        case CommandKind.APPROVE:
+            return waiting_ring(view)
+        case CommandKind.PROMOTE:
+            ring = view.current_ring()
+            return ring.name if ring is not None else ""
+        case _:
+            return ""
 
 
 def waiting_ring(view: RunView) -> str:

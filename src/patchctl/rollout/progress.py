@@ -9,7 +9,7 @@ from ..models.journal import Event, HostMoved, RingMoved, RunMoved, WaveStarted
 from ..models.rollout import HostState, RingState, RunState, Stage
 from ..models.run_status import Blocker, BlockerKind
 from ..models.states import BEFORE_UPDATE, RING_ACTIVE, RING_BEGUN, RING_WALKED, TERMINAL
-from . import deferred, retry, undo
+from . import deferred, retry, soak, undo
 from .blockers import PAUSES, Proven, blockers, held_hosts
 from .decisions import NOT_BEGUN
 from .lost import ask_again
@@ -46,9 +46,8 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
             return []
     if ring is None:
         return _end(view, [RunMoved(to=RunState.DONE)])
-    return _advance(
-        view, ring, [blocker.reason for blocker in present if blocker.what == ring.name], proven
-    )
+    reasons = [blocker.reason for blocker in present if blocker.what == ring.name]
+    return _advance(view, ring, reasons, proven, now)
 
 
 def _used_up_budget(view: RunView, present: Sequence[Blocker]) -> Blocker | None:
@@ -59,8 +58,10 @@ def _used_up_budget(view: RunView, present: Sequence[Blocker]) -> Blocker | None
     return next((blocker for blocker in present if blocker.kind is BlockerKind.BUDGET), None)
 
 
-def _advance(view: RunView, ring: RingView, reasons: list[str], proven: Proven) -> list[Event]:
-    """Return the ring's next step; `held` are the reasons why it must wait."""
+def _advance(
+    view: RunView, ring: RingView, reasons: list[str], proven: Proven, now: int
+) -> list[Event]:
+    """Return the ring's next step; `reasons` say why it must wait."""
     if reasons:
         return _wait(view, ring, reasons[0])
     match ring.state:
@@ -69,7 +70,7 @@ def _advance(view: RunView, ring: RingView, reasons: list[str], proven: Proven) 
         case state if state not in RING_BEGUN:
             return _open(view, ring, proven)
         case RingState.RUNNING:
-            return _walk(view, ring)
+            return _walk(view, ring, now)
         case RingState.SOAKING:
             return _soaked(view, ring)
         case _:
@@ -133,7 +134,7 @@ def _open(view: RunView, ring: RingView, proven: Proven) -> list[Event]:
     return events
 
 
-def _walk(view: RunView, ring: RingView) -> list[Event]:
+def _walk(view: RunView, ring: RingView, now: int) -> list[Event]:
     if ring.in_flight():
         return []
     for number in range(max(ring.wave, 1), len(ring.waves) + 1):
@@ -147,15 +148,15 @@ def _walk(view: RunView, ring: RingView) -> list[Event]:
             return [*started, *(begun(view, name) for name in names)]
     if deferred.waiting(view, ring):
         return deferred.next_events(view, ring)
-    return _ring_over(view, ring)
+    return _ring_over(view, ring, now)
 
 
-def _ring_over(view: RunView, ring: RingView) -> list[Event]:
+def _ring_over(view: RunView, ring: RingView, now: int) -> list[Event]:
     names = list(view.rings)
     later = [view.rings[name] for name in names[names.index(ring.name) + 1 :]]
     tried = ring.counters[HostState.SKIPPED] + ring.counters[HostState.DEFERRED] < ring.size
     if ring.policy.soak_s and tried and any(other.size for other in later):
-        reason = f"ring {ring.name} soaks for {ring.policy.soak_s} s"
+        reason = soak.begins(ring, now)
         return [
             RingMoved(ring=ring.name, to=RingState.SOAKING, reason=reason),
             RunMoved(to=RunState.SOAKING, reason=reason),
@@ -164,7 +165,8 @@ def _ring_over(view: RunView, ring: RingView) -> list[Event]:
 
 
 def _soaked(view: RunView, ring: RingView) -> list[Event]:
+    early = soak.ended_early(ring)
     return [
-        RingMoved(ring=ring.name, to=RingState.DONE),
-        RunMoved(to=RunState.PROMOTING, reason=f"ring {ring.name} is done"),
+        RingMoved(ring=ring.name, to=RingState.DONE, reason=early),
+        RunMoved(to=RunState.PROMOTING, reason=early or f"ring {ring.name} is done"),
     ]

@@ -1,6 +1,6 @@
 """The tables of all states and their steps. Any other step is a bug and raises."""
 
-from ..models.rollout import HostState, RingState, RunState, Stage
+from ..models.rollout import HostState, Result, RingState, RunState, Stage
 from ..models.states import WORKING
 
 
@@ -97,6 +97,19 @@ STATE_OF_STAGE: dict[Stage, HostState] = {
     Stage.UNDRAIN: H.UNDRAIN,
     Stage.UNDO: H.ROLLING_BACK,
     Stage.VERIFY_UNDO: H.ROLLING_BACK,
+}
+
+# What came of a run or a ring: `rollout.results` decides, the first that is true counts.
+RESULT: dict[Result, str] = {
+    Result.HALTED: "too many hosts did not succeed: a person decides how it goes on",
+    Result.NEEDS_HUMAN: "hosts could not be undone",
+    Result.ABORTED: "the run was aborted; its hosts are as their states say",
+    Result.ROLLED_BACK: "what it changed was undone",
+    Result.NOTHING_TO_DO: "it has no hosts",
+    Result.SUCCEEDED: "all its hosts succeeded, and the plan held none back",
+    Result.PARTIAL: "some hosts succeeded; others failed, were skipped, deferred or held back",
+    Result.FAILED: "no host succeeded, and some failed or were lost",
+    Result.SKIPPED: "no host was changed: all were skipped, deferred or not begun",
 }
 
 # The counters of `status`: every host is in exactly one of them.

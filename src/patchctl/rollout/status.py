@@ -13,7 +13,8 @@ from ..models.run_status import (
     RunStatus,
 )
 from ..models.states import AT_REST, COUNTED, IN_FLIGHT, STOPPED
-from . import states
+from ..models.words import rfc3339
+from . import results, soak, states
 from .decisions import old_code
 from .view import HostView, RingView, RunView
 
@@ -24,15 +25,18 @@ def status(
     *,
     blockers: tuple[Blocker, ...] = (),
     leased: Collection[str] = (),
+    now: int | None = None,
 ) -> RunStatus:
     """Return the status of a run. The counters of a ring sum to its size. `blockers` are those of
-    this view, `leased` the hosts that the run keeps from other runs."""
+    this view, `leased` the hosts that the run keeps from other runs. `now` is epoch ms; without it
+    a soak is told as it began."""
+    current = view.current_ring()
     return RunStatus(
         run=view.run,
         plan=view.plan.digest,
         state=view.state,
-        reason=_reason(view),
-        rings=tuple(_ring(ring) for ring in view.rings.values()),
+        reason=_reason(view, now),
+        rings=tuple(_ring(view, ring) for ring in view.rings.values()),
         hosts=tuple(
             HostStatusLine(
                 name=host.name,
@@ -52,6 +56,8 @@ def status(
                 if host.touched
                 else (),
                 holds=host.holding and host.state in AT_REST and not host.owes_release,
+                started=rfc3339(host.started),
+                ended=rfc3339(host.ended),
             )
             for ring in view.rings.values()
             for wave in ring.waves
@@ -61,6 +67,11 @@ def status(
         blockers=blockers,
         could_not_look=view.plan.body.could_not_look,
         exclusions=view.plan.body.exclusions,
+        result=results.of_run(view),
+        created=rfc3339(view.created_at),
+        started=rfc3339(view.started_at),
+        ended=rfc3339(view.ended_at),
+        soak_until=None if current is None else _soak_until(current),
     )
 
 
@@ -73,8 +84,14 @@ def _config(host: HostView) -> tuple[ConfigFile, ...]:
     return tuple(ConfigFile(path=row["path"], beside=row.get("beside", "")) for row in rows)
 
 
-def _reason(view: RunView) -> str:
+def _soak_until(ring: RingView) -> str | None:
+    return rfc3339(soak.ends(ring) or 0)
+
+
+def _reason(view: RunView, now: int | None) -> str:
     ring = view.current_ring()
+    if view.state is RunState.SOAKING and ring is not None and now is not None:
+        return soak.told(ring, now) or view.reason
     if view.state is RunState.WAITING and ring is not None and ring.approved:
         return f"ring {ring.name} is approved"
     return view.reason
@@ -86,7 +103,7 @@ def _stage(host: HostView) -> str:
     return (stage or host.final_stage or "") and str(stage or host.final_stage)
 
 
-def _ring(ring: RingView) -> RingStatus:
+def _ring(view: RunView, ring: RingView) -> RingStatus:
     counts = Counter[str]()
     for state, number in ring.counters.items():
         counts[states.counter(state)] += number
@@ -96,6 +113,10 @@ def _ring(ring: RingView) -> RingStatus:
         hosts={name: counts[name] for name in states.COUNTERS},
         reason=ring.reason,
         approved=ring.approved,
+        result=results.of_ring(view, ring),
+        started=rfc3339(ring.started),
+        ended=rfc3339(ring.ended),
+        soak_until=_soak_until(ring),
     )
 
 

@@ -43,6 +43,7 @@ from ..models.states import (
     COUNTED,
     IN_FLIGHT,
     LET_GO,
+    OVER,
     REPORTS_CLAIM,
     RING_BEGUN,
     SILENT,
@@ -93,6 +94,9 @@ class HostView:
     deferring: bool = False
     # ...and it was asked once more since.
     asked_again: bool = False
+    # When this attempt began to work, and when it came to rest; 0 while it did not.
+    started: int = 0
+    ended: int = 0
     final_stage: Stage | None = None
     failed_stage: Stage | None = None
     evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -119,6 +123,12 @@ class RingView:
     counted: int = 0
     # How many of the counted hosts have succeeded since.
     mended: int = 0
+    # When its first host was released, and when it was done; 0 while that did not happen.
+    started: int = 0
+    ended: int = 0
+    # Who ended its soak early, and why.
+    promoted_by: str = ""
+    promoted_why: str = ""
     counters: Counter[HostState] = field(default_factory=Counter)
 
     @property
@@ -163,6 +173,8 @@ class RunView:
         self.seq = 0
         # When the run entered its state, epoch ms.
         self.since = 0
+        # When it was made, began to work and was over; 0 while that did not happen.
+        self.created_at = self.started_at = self.ended_at = 0
         self.paused_from = RunState.RUNNING
         # Who paused the run; None where patchctl itself did.
         self.paused_by: str | None = None
@@ -274,6 +286,7 @@ class RunView:
                 self._answer(event)
             case RunCreated():
                 self.created = True
+                self.created_at = entry.at
                 self.by = event.by
             case RunMoved():
                 self._move_run(event, entry.at)
@@ -313,6 +326,9 @@ class RunView:
         self.state = event.to
         self.since = at
         self.reason = event.reason
+        if event.to is RunState.RUNNING:
+            self.started_at = self.started_at or at
+        self.ended_at = at if event.to in OVER else 0
 
     def _move_ring(self, event: RingMoved, at: int) -> None:
         ring = self.rings[event.ring]
@@ -320,6 +336,11 @@ class RunView:
         ring.state = event.to
         ring.reason = event.reason
         ring.since = at
+        ring.ended = at if event.to is RingState.DONE else 0
+        if event.to is RingState.RUNNING:
+            ring.started = ring.started or at
+        if event.to is RingState.SOAKING:  # a soak that begins anew has its whole time
+            ring.promoted_by = ring.promoted_why = ""
 
     def _move_host(self, event: HostMoved, at: int) -> None:
         host = self.hosts[event.host]
@@ -345,6 +366,9 @@ class RunView:
         if self.state is RunState.RETRYING and event.host in self.to_retry:
             self.to_retry.remove(event.host)
             self.retried.add(event.host)
+        if event.to in IN_FLIGHT:
+            host.started = host.started or at
+        host.ended = at if event.to in AT_REST else 0
         if event.to in AT_REST:
             host.final_stage = event.stage
             if event.to in BROKEN_OFF and not host.undoing:
@@ -379,6 +403,7 @@ class RunView:
 
     def _open_attempt(self, host: HostView, attempt: int) -> None:
         host.attempt = attempt
+        host.started = 0
         host.reconciled = host.only_looked_at = host.asked_again = False
         host.undo_asked = self.state is RunState.ROLLING_BACK
         if not host.undo_asked and not host.touched:
@@ -444,6 +469,10 @@ class RunView:
                         ring.accepted = ring.counted
             case CommandKind.APPROVE:
                 self.rings[event.ring].approved = True
+            case CommandKind.PROMOTE:
+                ring = self.rings[event.ring]
+                if ring.state is RingState.SOAKING:
+                    ring.promoted_by, ring.promoted_why = event.by, event.reason
             case CommandKind.ROLLBACK:
                 self.force_undo = event.force
             case CommandKind.RETRY:

@@ -2,10 +2,13 @@
 
 from functools import partial
 
+from ..errors import NotFoundError
 from ..models.exclusions import Exclusion
 from ..models.fleet import Fleet
+from ..models.plan import Plan
 from ..workflows.plan.make_plan import Made
 from ..workflows.rollout.advance import Screen
+from ..workflows.rollout.rolled_out import refuse_rolled_out
 from ..workflows.rollout.start import Starting
 from . import plan, stored
 from .fleet import Say, fleet_of, load
@@ -34,4 +37,13 @@ def starting(
             workspace, lambda: planned[0] if planned else load(workspace).fleet
         ),
         screen=screen,
+        check=partial(_refuse_rolled_out, workspace),
     )
+
+
+def _refuse_rolled_out(workspace: Workspace, chosen: Plan) -> None:
+    try:
+        database = workspace.database(create=False)
+    except NotFoundError:  # no state, so no run
+        return
+    refuse_rolled_out(database, chosen)

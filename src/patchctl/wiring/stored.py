@@ -1,8 +1,9 @@
 """List the stored plans, runs and earlier discoveries, and find one. All raise NotFoundError where
 there is no state. What makes plans and discoveries is not loaded for that."""
 
+from ..models.run_list import ListedRun
 from ..models.snapshot import SnapshotSummary
-from ..models.state import HostHistory, Known, PlanSummary, RunSummary
+from ..models.state import HostHistory, Known, PlanSummary
 from ..workflows.plan import plan_files
 from ..workflows.plan.plan_files import FoundPlan
 from .workspace import Workspace
@@ -24,9 +25,11 @@ def find_plan(workspace: Workspace, name: str) -> FoundPlan:
     )
 
 
-def runs(workspace: Workspace) -> list[RunSummary]:
-    """Return all runs, newest first."""
-    return workspace.database(create=False).runs.list()
+def runs(workspace: Workspace) -> list[ListedRun]:
+    """Return all runs with what came of them, newest first."""
+    from ..workflows.rollout.listing import listed
+
+    return list(listed(workspace.database(create=False)))
 
 
 def snapshots(workspace: Workspace) -> list[SnapshotSummary]:

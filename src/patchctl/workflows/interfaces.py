@@ -220,6 +220,19 @@ class JournalReader(JournalSource, Protocol):
     def read(self, run: str, after: int = 0) -> Iterable[JournalEntry]:
         """Return the run's entries with a `seq` greater than `after`, oldest first."""
 
+    def last(self, run: str) -> int:
+        """Return the `seq` of the run's newest entry, 0 where it has none."""
+
+
+class Meta(Protocol):
+    """Small texts by key."""
+
+    def get(self, key: str) -> str | None:
+        """Return the text, None where there is none."""
+
+    def set(self, key: str, value: str | None) -> None:
+        """Replace the text; None removes it."""
+
 
 class History(Protocol):
     """The stored history of findings."""
@@ -259,6 +272,8 @@ class State(AuditState, Protocol):
     def mailbox(self) -> Mailbox: ...
     @property
     def history(self) -> History: ...
+    @property
+    def meta(self) -> Meta: ...
 
     def journal_reader(self) -> JournalReader:
         """Return the journal, only to read."""

@@ -71,6 +71,21 @@ class TestTimes:
 
     def test_programs_get_iso_8601(self) -> None:
         assert words.timestamp(self.MOMENT) == "2026-11-23T12:10:05Z"
+        assert words.rfc3339(self.MOMENT * 1000 + 999) == "2026-11-23T12:10:05Z"
+        assert words.rfc3339(0) is None
+        assert words.seconds_of("2026-11-23T12:10:05Z") == self.MOMENT
+
+    def test_the_end_of_a_wait_is_said_with_what_is_left_of_it(self) -> None:
+        said = words.until(self.MOMENT, self.MOMENT - 86_340)
+        assert said == "until 2026-11-23 12:10 UTC (23h59m left)"
+
+    @pytest.mark.parametrize(
+        ("seconds", "said"),
+        [(0, "0s"), (-5, "0s"), (59, "59s"), (60, "1m00s"), (61, "1m01s"), (3600, "1h00m"),
+         (86_399, "23h59m"), (86_400, "1d00h"), (200_000, "2d07h")],
+    )  # fmt: skip
+    def test_a_span_has_two_units(self, seconds: int, said: str) -> None:
+        assert words.span(seconds) == said
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_all_reasons_why_a_run_may_not_go_on_are_told() -> None:
     unproven = blocker(BlockerKind.UNPROVEN, "nobody has proven it", details=("curl", "web"))
     assert rollout_view.blockers(waiting(soak, unproven)) == [
         "may not go on yet:",
-        "  soak      ring canary soaks for 86400 s, until 2025-11-28 10:00:00 UTC",
+        "  soak      ring canary soaks for 86400 s, until 2025-11-28 10:00 UTC",
         "  unproven  nobody has proven it: curl, web",
     ]
 

@@ -1,6 +1,7 @@
 """Try failed and mended hosts again."""
 
 import pytest
+from msgspec import structs
 from rollout.test_rollout_crash import ControllerDied, Deadly
 from rollout_world import FAILED, RUN, SIX, World, cohort, fails, plan, ring, states_of, three_rings
 
@@ -10,6 +11,7 @@ from patchctl.models.journal import Command, CommandKind, HostMoved
 from patchctl.models.plan import Undo
 from patchctl.models.policy import Amount, Promote
 from patchctl.models.rollout import HostState, OutcomeStatus, RunState, Stage
+from patchctl.models.run_status import HostStatusLine, RunStatus
 from patchctl.report import rollout_view
 from patchctl.rollout.status import exit_code, status
 from patchctl.rollout.view import RunView
@@ -35,6 +37,11 @@ def transactions(world: World, host: str) -> list[str]:
     """Return the ids of the host's transactions, in their order."""
     moves = [e.event for e in world.entries if isinstance(e.event, HostMoved)]
     return list(dict.fromkeys(m.transaction for m in moves if m.host == host and m.transaction))
+
+
+def timeless(run_status: RunStatus) -> list[HostStatusLine]:
+    """Its hosts, whenever they began and ended."""
+    return [structs.replace(line, started=None, ended=None) for line in run_status.hosts]
 
 
 @pytest.mark.parametrize("stage", [Stage.PREFLIGHT, Stage.VERIFY])
@@ -280,7 +287,8 @@ def test_a_retry_whose_controller_dies_at_any_write_is_resumed_to_the_same_end()
             elif engine.view.at_work():
                 engine.run(wait=False)
             got = status(world.view())
-            assert (got.state, got.reason, got.hosts) == (want.state, want.reason, want.hosts), at
+            assert (got.state, got.reason) == (want.state, want.reason), at
+            assert timeless(got) == timeless(want), at
             assert [host.changes for host in world.hosts.values()][:2] == [3, 1], at
             assert not any(host.held for host in world.hosts.values()), at
         ends += at

@@ -10,7 +10,6 @@ import pytest
 from patchctl.adapters import processes
 from patchctl.errors import AdapterError
 from patchctl.models.rollout import ProcessIdentity
-from patchctl.wiring import carry_on as module
 from patchctl.wiring.caller import Caller
 from patchctl.wiring.carry_on import cannot_carry_on, carry_on, command
 from patchctl.wiring.workspace import Access, Workspace, open_workspace
@@ -91,7 +90,7 @@ def carried(
         rollouts.begun.append(begin_apart([sys.executable, "-c", program], *more))
         return rollouts.begun[0]
 
-    monkeypatch.setattr(module.processes, "begin_apart", begin)
+    monkeypatch.setattr("patchctl.adapters.processes.begin_apart", begin)
     return carry_on(workspace(root), rollouts, RUN, wait=True), rollouts  # type: ignore[arg-type]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from ...errors import ConflictError, IntegrityError, NotFoundError
 from ...models import canonical
@@ -32,6 +32,12 @@ class JournalReader:
         """Entries of a run with `seq` greater than `after`, oldest first."""
         query = select(*_COLUMNS).where(journal.c.run == run)
         return map(_entry, self._pages(query, after))
+
+    def last(self, run: str) -> int:
+        """The `seq` of the run's newest entry, 0 where it has none."""
+        query = select(func.max(journal.c.seq)).where(journal.c.run == run)
+        with self._transactions.read() as connection:
+            return int(connection.scalar(query) or 0)
 
     def stored(self, after: int = 0) -> Iterator[StoredEntry]:
         """Entries of all runs with `seq` greater than `after`, oldest first."""

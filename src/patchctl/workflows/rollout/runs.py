@@ -26,7 +26,7 @@ from ...models.states import ASKED_AGAIN, CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
 from ...models.words import some
 from ...plan.freeze import fleet_digest
 from ...plan.hooks import refuse_without_digests
-from ...rollout import commands, undo
+from ...rollout import commands, soak, undo
 from ...rollout import retry as retrying
 from ...rollout.blockers import blockers
 from ...rollout.engine import Engine
@@ -38,7 +38,9 @@ from ...rollout.view import RunView
 from ..history import record_runs
 from ..interfaces import State
 from .leasing import claim, refuse_leased
+from .listing import keep
 from .reading import find_run, plan_of, view_run
+from .rolled_out import refuse_rolled_out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +74,12 @@ class Rollouts:
         the plan may run, as judged before.
 
         Raises InvalidInputError for a plan that has expired, is empty or does not fit the inventory
-        and for hooks that cannot run, ConflictError where another run has one of its hosts,
+        and for hooks that cannot run, ConflictError where it was rolled out already or another run
+        has one of its hosts,
         IntegrityError where one of its files in the content store, or of its hooks, has changed.
         """
         self._check(plan)
+        refuse_rolled_out(self.database, plan)
         refuse_without_digests(plan.body)
         self.hooks(plan)
         self.check(plan_files(plan))
@@ -270,6 +274,7 @@ class Rollouts:
     def _close(self, view: RunView, fence: int) -> None:
         self.database.proofs.withdraw(view.run, view.disproven_by_ring())
         self.database.proofs.record(view.run, view.proven_by_ring())
+        keep(self.database, view)
         self.database.leases.drop(view.run, fence)
         # A halted or paused run keeps its hosts, so that it finds them unchanged when it goes on.
         if view.state in OVER:
@@ -302,11 +307,13 @@ class Rollouts:
 
     def status_of_view(self, view: RunView, controller: str = "") -> RunStatus:
         """Return the status of a run by its view; `controller` is who controls it."""
+        now = self.clock.now_ms()
         return status_of(
             view,
             controller,
-            blockers=blockers(view, self.clock.now_ms(), self.database.proofs.by_ring()),
+            blockers=blockers(view, now, self.database.proofs.by_ring()),
             leased=self._leased(view),
+            now=now,
         )
 
     def _leased(self, view: RunView) -> Collection[str]:
@@ -324,15 +331,20 @@ class Rollouts:
     def _plan(self, run: str) -> Plan:
         return plan_of(self.database, run)
 
+    def soak(self, run: str) -> str:
+        """Return what soaks in the run, and until when. Raises ConflictError where nothing does."""
+        view, now = self.view(run), self.clock.now_ms()
+        return soak.told(soak.soaking(view, now), now)
+
     # --- requests from another process ------------------------------------------------------------
 
     def request(self, run: str, command: CommandKind, *, ring: str = "", reason: str = "") -> bool:
         """Send a request to a run. True where its living controller takes it at its next step;
         False where it had no controller and the request has taken effect now.
 
-        Raises ConflictError where the run is over, the request would change nothing of it, or no
-        ring waits for an approval,
-        InvalidInputError for a ring that the plan does not have.
+        Raises ConflictError where the run is over, the request would change nothing of it, no ring
+        waits for an approval, or none soaks that could be promoted; InvalidInputError for a ring
+        that the plan does not have.
         """
         view = self.view(run)
         if view.state in OVER:
@@ -350,6 +362,8 @@ class Rollouts:
                 )
         if not self.database.mailbox.pending(run):
             refuse_without_effect(view, command, ring)
+        if command is CommandKind.PROMOTE:
+            ring = soak.soaking(view, self.clock.now_ms()).name
         self.database.mailbox.send(run, command, self.by, ring, reason)
         if self.controller(run):
             return True

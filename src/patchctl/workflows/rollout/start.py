@@ -39,7 +39,8 @@ class Starting:
     """Starts the runs of one workspace.
 
     `find` returns a plan by its name; `make` discovers now and plans what is pending; `rollouts`
-    gives the workspace's runs and makes a database for them; `screen` shows the run.
+    gives the workspace's runs and makes a database for them; `screen` shows the run. `check` raises
+    ConflictError for a plan that was rolled out already.
     """
 
     find: Callable[[str], FoundPlan]
@@ -47,6 +48,7 @@ class Starting:
     make: Callable[[], Made]
     rollouts: Callable[[], Rollouts]
     screen: Screen
+    check: Callable[[Plan], None] = lambda _: None
 
     def choose(self, name: str, digest: str, command: str) -> Chosen:
         """Return the plan of that name, judged; where `name` is empty a plan will be made. `digest`
@@ -82,6 +84,7 @@ class Starting:
                     exclusions=made.exclusions,
                 )
             plan = made.plan
+        self.check(plan)
         approve(plan)
         rollouts = self.screen.of(self.rollouts())
         run = rollouts.start(plan, comment=comment, trust=chosen.trust)

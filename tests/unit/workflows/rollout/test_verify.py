@@ -23,6 +23,7 @@ from workflows.plan.test_plan_findings import feed, parts
 from patchctl.adapters import processes
 from patchctl.adapters.audit_files import AuditFiles
 from patchctl.adapters.database import Database
+from patchctl.cli import output
 from patchctl.errors import NotFoundError
 from patchctl.executors.simulated import (
     Behaviour,
@@ -39,6 +40,7 @@ from patchctl.models.snapshot import Snapshot
 from patchctl.models.verification import Verification, VerifiedState
 from patchctl.plan.freeze import freeze, seal
 from patchctl.report import verify_view
+from patchctl.report.formats import Format
 from patchctl.workflows.rollout.runs import Rollouts
 from patchctl.workflows.rollout.verify import Verifier
 
@@ -366,3 +368,18 @@ def test_open_cves_and_what_is_left_are_told(site: Site) -> None:
     ]
     left = list(verify_view.closing(structs.replace(done, fixable_left=2)))
     assert "2 other fixable findings are left; see `patchctl assess`" in left
+
+
+def test_where_nothing_is_promised_that_is_said_in_quiet_too(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = site.roll_out("curl")
+    site.rollouts.roll_back(run)
+    view = verify_view.VerificationView(site.verify())
+    output.show(view, Format.TABLE, quiet=True)
+    said = "".join(capsys.readouterr())
+    assert "nothing is promised: no run has succeeded on these hosts" in said
+    site.roll_out("vim")
+    site.have("1.0-2")
+    output.show(verify_view.VerificationView(site.verify()), Format.TABLE, quiet=True)
+    assert "no other fixable" not in "".join(capsys.readouterr())
