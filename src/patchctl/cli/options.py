@@ -267,3 +267,13 @@ def confirm(question: str, *, yes: bool) -> None:
     output.flush()
     if not typer.confirm(question, err=True):
         raise typer.Exit(2)
+
+
+def confirm_at_terminal(question: str, *, yes: bool) -> None:
+    """Ask before something ends for good, where a person can answer. Pipelines are not asked: they
+    have called such a verb without `--yes` before it asked.
+
+    Raises typer.Exit(2) on a no.
+    """
+    if sys.stdin.isatty():
+        confirm(question, yes=yes)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..report.formats import Format
-from . import completion
+from . import completion, output
 from .options import Output, changes_hosts, confirm
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def rollback(
 ) -> None:
     """Return the hosts of a run to their state before, the newest ring first.
 
+    Shows hosts, packages and versions before it asks.
+
     \b
     Examples:
       patchctl rollback                      undo the newest run
@@ -50,12 +52,16 @@ def rollback(
 
     Exit codes: 0 all undone, 4 some could not be undone, 2 nothing to undo.
     """
+    from ..report.undo_view import UndoQuestionView
     from ..workflows.rollout import advance
     from .running import Terminal, opened
 
     with Terminal(ctx, form, workspace) as terminal:
         rollouts, ident = opened(workspace, run)
         shown = terminal.screen().of(rollouts)
+        # Raises where there is nothing to undo, so that nobody is asked for nothing.
+        groups = rollouts.before_undo(ident, hosts=host or (), force=force)
+        output.show(UndoQuestionView(ident, rollouts.view(ident).plan.digest, groups), form)
         confirm(f"Undo run {ident}?", yes=yes)
         terminal.begin(ident)
         terminal.finish(

@@ -281,10 +281,16 @@ def pause(
 
 @app.command()
 def abort(
-    ctx: typer.Context, run: Run = "", reason: Reason = "", form: Output = Format.TABLE
+    ctx: typer.Context,
+    run: Run = "",
+    reason: Reason = "",
+    yes: Yes = False,
+    form: Output = Format.TABLE,
 ) -> None:
-    """End a run for good; what is in flight ends first."""
-    _steer(ctx, run, "abort", "", reason, form)
+    """End a run for good; what is in flight ends first. Asks on a terminal."""
+    from .rollout_abort import ask
+
+    _steer(ctx, ask(ctx, run, yes=yes), "abort", "", reason, form)
 
 
 @app.command()

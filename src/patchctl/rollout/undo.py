@@ -6,6 +6,7 @@ from ..errors import ConflictError, NotFoundError
 from ..models.journal import CommandKind, CommandTaken, Event, HostMoved, RunMoved
 from ..models.rollout import HostState, RunState, Stage
 from ..models.states import SETTLED
+from ..models.undo import UndoGroup
 from ..models.words import count, some
 from .lost import ask_again
 from .view import HostView, RingView, RunView
@@ -15,6 +16,22 @@ def open_attempts(
     view: RunView, by: str, reason: str, *, hosts: Sequence[str], force: bool
 ) -> list[Event]:
     """Return events that open an undo for each host that the run has changed and not yet undone.
+
+    Raises what `changed_hosts` raises.
+    """
+    changed = changed_hosts(view, hosts=hosts, force=force)
+    events: list[Event] = [
+        CommandTaken(command=CommandKind.ROLLBACK, by=by, reason=reason, force=force),
+        RunMoved(to=RunState.ROLLING_BACK, reason=reason or f"rolled back by {by}"),
+    ]
+    for host in changed:
+        events.append(HostMoved(host=host.name, attempt=host.attempt + 1, to=HostState.PENDING))
+    return events
+
+
+def changed_hosts(view: RunView, *, hosts: Sequence[str], force: bool) -> list[HostView]:
+    """Return the hosts that an undo would be opened for: those that the run has changed and not
+    yet undone, of `hosts` only where some are named.
 
     Raises ConflictError where there is nothing to undo or a host is still at work, NotFoundError
     for a host that is not in the run.
@@ -42,19 +59,46 @@ def open_attempts(
         host for host in view.hosts.values() if host.touched and (not hosts or host.name in hosts)
     ]
     if not changed:
-        raise ConflictError(f"run {view.run} has changed no host that is not undone already")
+        raise ConflictError(_nothing(view, hosts))
     if not force and all(view.unsafe(host) for host in changed):
         raise ConflictError(
             f"nothing of run {view.run} is safe to undo: {', '.join(view.unsafe(changed[0]))}",
             hint="--force undoes it all the same",
         )
-    events: list[Event] = [
-        CommandTaken(command=CommandKind.ROLLBACK, by=by, reason=reason, force=force),
-        RunMoved(to=RunState.ROLLING_BACK, reason=reason or f"rolled back by {by}"),
+    return changed
+
+
+def groups_to_undo(
+    view: RunView, *, hosts: Sequence[str] = (), force: bool = False
+) -> list[UndoGroup]:
+    """Return what an undo would change, in the order in which it would: the newest ring first.
+
+    Raises what `changed_hosts` raises.
+    """
+    names: dict[tuple[str, str], list[str]] = {}
+    for host in changed_hosts(view, hosts=hosts, force=force):
+        names.setdefault((host.ring, host.cohort), []).append(host.name)
+    newest = list(reversed(view.rings))
+    return [
+        UndoGroup(
+            ring=ring,
+            hosts=tuple(sorted(group)),
+            transitions=view.cohorts[cohort].transitions,
+            unsafe=() if force else tuple(view.unsafe(view.hosts[group[0]])),
+        )
+        for (ring, cohort), group in sorted(
+            names.items(), key=lambda item: (newest.index(item[0][0]), item[0][1])
+        )
     ]
-    for host in changed:
-        events.append(HostMoved(host=host.name, attempt=host.attempt + 1, to=HostState.PENDING))
-    return events
+
+
+def _nothing(view: RunView, hosts: Sequence[str]) -> str:
+    """Return why there is nothing to undo: all is undone, or nothing was changed."""
+    states = [host.state for host in view.hosts.values() if not hosts or host.name in hosts]
+    if HostState.ROLLED_BACK in states:
+        return "nothing to undo: every changed host is already undone"
+    named = f" on {some(hosts)}" if hosts else ""
+    return f"nothing to undo: run {view.run} has changed nothing{named}"
 
 
 def next_events(view: RunView) -> list[Event]:

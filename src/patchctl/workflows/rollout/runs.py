@@ -23,6 +23,7 @@ from ...models.plan import Artifact, Plan
 from ...models.rollout import HostState, ProcessIdentity, RunState
 from ...models.run_status import RunStatus
 from ...models.states import ASKED_AGAIN, CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
+from ...models.undo import UndoGroup
 from ...models.words import some
 from ...plan.freeze import fleet_digest
 from ...plan.hooks import refuse_without_digests
@@ -198,6 +199,12 @@ class Rollouts:
             engine.roll_back(self.by, reason, hosts=hosts, force=force)
 
         return self._advance(run, begin, wait=True)
+
+    def before_undo(
+        self, run: str, *, hosts: Sequence[str] = (), force: bool = False
+    ) -> list[UndoGroup]:
+        """Return what `roll_back` would change. Raises what it raises where there is nothing."""
+        return undo.groups_to_undo(self.view(run), hosts=hosts, force=force)
 
     def retry(
         self, run: str, *, reason: str = "", hosts: Sequence[str] = (), wait: bool = True
