@@ -18,6 +18,7 @@ import bench_world
 from measure import aim, arguments, how_many, machine, ratio, show
 
 from patchctl.adapters import processes
+from patchctl.adapters.audit_files import AuditFiles
 from patchctl.adapters.database import Database
 from patchctl.cli.caller import this_process
 from patchctl.executors.simulated import SimulatedExecutor, SimulatedHost, VirtualClock
@@ -44,10 +45,10 @@ def one(root: Path, hosts: int) -> dict[str, Any]:
         process=processes.own(),
         alive=processes.is_alive,
         by="benchmark",
-        audit=root / ".patchctl" / "audit",
+        audit=AuditFiles(root / ".patchctl" / "audit"),
         check=lambda _: None,  # simulated hosts have no package files
     )
-    view = rollouts.carry(rollouts.start(plan))
+    view = rollouts.advance(rollouts.start(plan))
     done = sum(host.changes == 1 for host in simulated.values())
     if view.state is not RunState.DONE or done != hosts:
         raise RuntimeError(f"the run ended {view.state.value} with {done} of {hosts} hosts patched")

@@ -7,6 +7,7 @@ lines; it never decides what value a host or group gets.
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -78,17 +79,24 @@ class SourceMap:
 
 def in_range(pattern: str, name: str) -> bool:
     """Return whether the name fits `web[1:6]`, `web[01:10:2]` or `db-[a:c]`; ignores the step."""
+    expression, bounds = _range(pattern)
+    match = expression.fullmatch(name)
+    return match is not None and all(
+        int(first) <= int(word) <= int(last) if first.isdigit() else first <= word <= last
+        for (first, last), word in zip(bounds, match.groups(), strict=True)
+    )
+
+
+@lru_cache(4096)
+def _range(pattern: str) -> tuple[re.Pattern[str], tuple[tuple[str, str], ...]]:
+    """Return the form of the names of a range, and the bounds of its groups."""
     parts = re.split(r"\[([0-9]+|[A-Za-z]):([0-9]+|[A-Za-z])(?::[0-9]+)?\]", pattern)
     expression = re.escape(parts[0])
     bounds = []
     for first, last, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
         bounds.append((first, last))
         expression += ("([0-9]+)" if first.isdigit() else "([A-Za-z])") + re.escape(text)
-    match = re.fullmatch(expression, name)
-    return match is not None and all(
-        int(first) <= int(word) <= int(last) if first.isdigit() else first <= word <= last
-        for (first, last), word in zip(bounds, match.groups(), strict=True)
-    )
+    return re.compile(expression), tuple(bounds)
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int:
@@ -201,6 +209,9 @@ def _lined(node: yaml.Node | None, depth: int = 0) -> Iterator[tuple[str, yaml.N
 
 # --- INI ----------------------------------------------------------------------------------------
 
+# Words with one blank between them, without what has a meaning for `shlex`.
+_PLAIN_LINE = re.compile(r"[\w.:=/,@+\[\]-]+(?: [\w.:=/,@+\[\]-]+)*")
+
 
 def _ini(source: Source) -> Iterator[SourceLocation]:
     group, kind = "ungrouped", "hosts"
@@ -221,10 +232,7 @@ def _ini(source: Source) -> Iterator[SourceLocation]:
 
 
 def _ini_host(line: str, where: str) -> Iterator[SourceLocation]:
-    try:
-        words = shlex.split(line, comments=True)
-    except ValueError:
-        words = line.split()
+    words = _words(line)
     if not words:
         return
     host = re.sub(r"(?<![:\]]):[0-9]+\Z", "", words[0]) if words[0].count(":") == 1 else words[0]
@@ -233,6 +241,15 @@ def _ini_host(line: str, where: str) -> Iterator[SourceLocation]:
         key, equals, value = word.partition("=")
         if equals:
             yield SourceLocation(where, True, host, key, value)
+
+
+def _words(line: str) -> list[str]:
+    if _PLAIN_LINE.fullmatch(line):  # ten times as fast
+        return line.split(" ")
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:
+        return line.split()
 
 
 def _unquoted(value: str) -> str:

@@ -30,7 +30,7 @@ def lint(workspace: Workspace) -> Linted:
         snapshot = workspace.database(create=False).snapshots.load()
     return workflow.lint(
         workspace.settings,
-        workspace.reader(),
+        workspace.reader(cached=True),
         workspace.sources,
         snapshot=snapshot,
         extra_vars=workspace.access.extra_vars,

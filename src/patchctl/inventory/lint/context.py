@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ...models.facts import HostFacts
 from ...models.fleet import Fleet, Host
@@ -31,9 +32,18 @@ class Context:
 
     def where(self, host: str) -> str:
         """Return `file:line` of the host, or the program that names it; "" where unknown."""
-        known = self.fleet.host(host)
+        known = self._hosts.get(host)
         source = known.variables.get("inventory_file", "") if known else ""
         return self.source_map.host(host) or (source if isinstance(source, str) else "")
+
+    @cached_property
+    def _hosts(self) -> dict[str, Host]:
+        return {host.name: host for host in self.fleet.hosts}
+
+    @cached_property
+    def rings(self) -> dict[str, str]:
+        """The ring of each host that has one."""
+        return {host.name: host.ring for host in self.fleet.hosts if host.ring}
 
     def where_set(self, host: Host, key: str) -> str:
         """Return `file:line` where the host's variable is set, else that of the host."""

@@ -34,8 +34,9 @@ def rings(context: Context) -> Iterator[Finding]:
                 context.where(host.name),
                 host.name,
             )
+    with_hosts = set(context.rings.values())
     for number, ring in enumerate(context.fleet.rings):
-        if all(host.ring != ring for host in context.fleet.hosts):
+        if ring not in with_hosts:
             yield warning(
                 "empty-ring",
                 f"ring {ring} has no host",
@@ -136,5 +137,4 @@ def _roles(context: Context) -> dict[tuple[str, ...], list[str]]:
 
 
 def _rings_of(context: Context, names: list[str]) -> set[str]:
-    hosts = set(names)
-    return {host.ring for host in context.fleet.hosts if host.name in hosts and host.ring}
+    return {ring for name in names if (ring := context.rings.get(name))}

@@ -5,7 +5,8 @@ Renders nothing, because a lookup in a variable would run.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import yaml
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -70,6 +71,17 @@ _MAGIC = frozenset(
 # It only parses. Ansible has these extensions too.
 _ENVIRONMENT = Environment(autoescape=True, extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])
 _ONE_NAME = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+# Text with names in it and nothing else, as nearly all templates of an inventory are. ASCII names
+# that begin with a lower-case letter or "_" only: Jinja takes `1`, `True` and some others for
+# values.
+_NAMES_ALONE = re.compile(r"[^{}]*(?:\{\{[ \t]*[a-z_][a-zA-Z0-9_]*[ \t]*\}\}[^{}]*)+")
+# Words that are no names inside of an expression; those that are names of tags may be either.
+_RESERVED = (
+    "and else false for if import in include is macro none not or true do break continue "
+    "block call extends filter from print set with autoescape trans"
+)
+_NO_NAMES = frozenset(_RESERVED.split())
+_PARSED_MAX = 8192  # distinct templates that are remembered
 
 
 def is_template(text: str) -> bool:
@@ -96,13 +108,37 @@ def needed_names(text: str) -> frozenset[str]:
 
     Raises ValueError where the text is not a valid template.
     """
+    parsed = _parsed(text)
+    if parsed.problem:
+        raise ValueError(parsed.problem)
+    return parsed.names
+
+
+class _Parsed(NamedTuple):
+    """The names that a template needs, or why the text is no template."""
+
+    names: frozenset[str]
+    problem: str = ""
+
+
+@lru_cache(_PARSED_MAX)
+def _parsed(text: str) -> _Parsed:
+    """Thousands of hosts share a few templates, broken ones too."""
+    if _NAMES_ALONE.fullmatch(text):
+        names = frozenset(_ONE_NAME.findall(text))
+        if names.isdisjoint(_NO_NAMES):
+            return _Parsed(names - _MAGIC)
+    return _by_jinja(text)
+
+
+def _by_jinja(text: str) -> _Parsed:
     try:
         tree = _ENVIRONMENT.parse(text)
     except TemplateSyntaxError as error:
-        raise ValueError(str(error.message)) from error
+        return _Parsed(frozenset(), str(error.message) or "no template")
     loaded = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
     stored = {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
-    return frozenset(loaded - stored - set(_optional(tree)) - _MAGIC)
+    return _Parsed(frozenset(loaded - stored - set(_optional(tree)) - _MAGIC))
 
 
 def _optional(tree: nodes.Node) -> Iterator[str]:
