@@ -1,6 +1,6 @@
 """One root for every error that a user can cause or meet.
 
-The message says what and where, the hint says how to mend it; `cli.app` prints both on one
+The message says what and where, the hint says how to fix it; `cli.app` prints both on one
 line and exits with `exit_code`. A caller's bug raises Python's own exceptions instead.
 """
 
@@ -15,7 +15,7 @@ class Problem:
 
     `path` is the file or whatever else it is in, as people write it, `line` the line there (0: not
     told), `key` the place inside of a document (`rings[1].budget`). `code` is what it is for
-    programs, "" where none asks; `hint` says how to mend it.
+    programs, "" where none asks; `hint` says how to fix it.
     """
 
     message: str
@@ -81,7 +81,7 @@ class InvalidInputError(PatchctlError):
 
     @property
     def reason(self) -> str:
-        """What is wrong and how to mend it, for one who tells the place beside it."""
+        """What is wrong and how to fix it, for one who tells the place beside it."""
         said = self.problems[0].message
         return f"{said}; {self.hint}" if self.hint else said
 

@@ -48,7 +48,7 @@ def refused(workspace: Path, *arguments: str, code: int = 2) -> str:
         (
             "inventory/hosts.yml",
             HOSTS + "    b: {patch_ring: prodction}\n",
-            "inventory/hosts.yml:4: host b: patch_ring says 'prodction', which is no ring",
+            "inventory/hosts.yml:4: host b: patch_ring says 'prodction', which is not a ring",
         ),
         ("patchctl.yml", "rings: [\n", "patchctl.yml:2: not YAML: "),
     ],
@@ -273,7 +273,7 @@ SHUT = {
     ),
     "changed host key": (
         "rm -f /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh",
-        "the host key changed; if the host was really re-installed, mend known_hosts",
+        "the host key changed; if the host was really re-installed, fix known_hosts",
     ),
 }
 

@@ -110,7 +110,7 @@ def test_hosts_fail_one_by_one(fresh_lab: Lab, workspace: Path) -> None:
     assert failed.pop("production-1")[0] == "unreachable"
     assert failed.pop("canary-1") == (
         "unreachable",
-        "the host key changed; if the host was really re-installed, mend known_hosts",
+        "the host key changed; if the host was really re-installed, fix known_hosts",
     )
     assert failed.pop("production-2")[1] in {
         "no answer within 8 s",

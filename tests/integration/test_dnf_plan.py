@@ -191,4 +191,4 @@ def test_a_broken_database_of_rpm_is_named(rpm_lab: Lab) -> None:
         answer = create(rpm_lab, "--snapshot", snapshot)
     assert answer["path"] is None
     assert why(answer).startswith("resolve-failed: the rpm database cannot be read: error: ")
-    assert why(answer).endswith("`rpm --rebuilddb` there mends it")
+    assert why(answer).endswith("`rpm --rebuilddb` there fixes it")

@@ -229,7 +229,7 @@ def test_a_host_that_lost_dnf_or_its_database_is_not_changed(
     (host,) = json.loads(status.stdout.splitlines()[-1])["hosts"]
     assert host["state"] == "failed" and "\n" not in host["reason"], host
     assert "dnf is not usable now: " in host["reason"]
-    assert "rpm --rebuilddb mends it" in host["reason"]
+    assert "rpm --rebuilddb fixes it" in host["reason"]
 
 
 @pytest.mark.proof

@@ -176,7 +176,7 @@ class TestLearning:
         after = file.read_text()
         assert after.startswith(before)
         assert len(after.splitlines()) > 1
-        # What the hint says mends it.
+        # What the hint says fixes it.
         hint = next(
             it["hint"] for it in report["checks"] if it["name"] == "host-key" and it["hint"]
         )

@@ -241,7 +241,7 @@ def test_one_run_and_one_controller_hold_a_host(fresh_lab: Lab, workspace: Path)
     fresh_lab.check(HOST, f"test ! -e {KEPT}")
 
 
-# Name -> (what is done to the host, what mends it, what preflight says).
+# Name -> (what is done to the host, what fixes it, what preflight says).
 REFUSALS = {
     "another machine": (
         "cp /etc/machine-id /root/id; echo 0123456789abcdef0123456789abcdef >/etc/machine-id",
@@ -271,11 +271,11 @@ REFUSALS = {
 def test_preflight_refuses_a_host_that_is_not_fit(fresh_lab: Lab, workspace: Path) -> None:
     drive = Drive(workspace, "patchlab-web")
     fresh_lab.check(HOST, f"rm -rf {KEPT}")
-    for name, (harm, mend, words) in REFUSALS.items():
+    for name, (harm, fix, words) in REFUSALS.items():
         fresh_lab.check(HOST, harm)
         reason = failed(drive.once(Stage.PREFLIGHT, HOST))
         assert words in reason, name
-        fresh_lab.check(HOST, mend)
+        fresh_lab.check(HOST, fix)
     put_updater(fresh_lab, HOST)
     assert updater_timer(fresh_lab, HOST) in failed(drive.once(Stage.PREFLIGHT, HOST))
     fresh_lab.check(HOST, "rm /etc/apt/apt.conf.d/20auto")

@@ -236,7 +236,7 @@ SCRIPT = "#!/bin/sh\n"
         ({"h.yml": "all:\n  hosts:\n    a b: {}\n"}, "inventory/h.yml:3: host name 'a b' has"),
         (
             {"h.yml": "all:\n  hosts:\n    ok: {}\n    a: {patch_ring: prod}\n"},
-            "inventory/h.yml:4: host a: patch_ring says 'prod', which is no ring",
+            "inventory/h.yml:4: host a: patch_ring says 'prod', which is not a ring",
         ),
         (
             {"hosts": "[staging]\na\n[canary]\na\n"},

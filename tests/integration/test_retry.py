@@ -14,8 +14,8 @@ from patchctl.models.rollout import Stage
 pytestmark = pytest.mark.lab
 
 HOST = "staging-1"
-# Passes before the update, and after it only on a host that somebody mended.
-PROBE = "#!/bin/sh\ngrep -qx version=1.0-1 /usr/lib/patchlab/web || test -e /root/mended\n"
+# Passes before the update, and after it only on a host that somebody fixed.
+PROBE = "#!/bin/sh\ngrep -qx version=1.0-1 /usr/lib/patchlab/web || test -e /root/fixed\n"
 
 
 def host_of(status: Any) -> tuple[str, str, int]:
@@ -25,7 +25,7 @@ def host_of(status: Any) -> tuple[str, str, int]:
 
 def with_probe(workspace: Path, policy: str = "") -> None:
     settings = workspace / "patchctl.yml"
-    probe = "probes:\n  - {name: mended, kind: command, target: /root/probe, within: 1s}\n"
+    probe = "probes:\n  - {name: fixed, kind: command, target: /root/probe, within: 1s}\n"
     text = settings.read_text().replace("probes:\n", probe)
     settings.write_text(text.replace("soak: 2s,", f"soak: 2s, {policy}"))
 
@@ -35,9 +35,7 @@ def put_probe(lab: Lab) -> None:
 
 
 @over("debian")
-def test_a_host_that_was_mended_succeeds_in_another_attempt(
-    fresh_lab: Lab, workspace: Path
-) -> None:
+def test_a_host_that_was_fixed_succeeds_in_another_attempt(fresh_lab: Lab, workspace: Path) -> None:
     with_probe(workspace)
     put_probe(fresh_lab)
     plan = make_plan(workspace, "patchlab-web", limit=HOST)
@@ -50,7 +48,7 @@ def test_a_host_that_was_mended_succeeds_in_another_attempt(
     assert host_of(status) == ("rolled_back", "verify", 2)
     assert versions(fresh_lab, "patchlab-web", [HOST]) == {HOST: "1.0-1"}
 
-    fresh_lab.check(HOST, "touch /root/mended")
+    fresh_lab.check(HOST, "touch /root/fixed")
     status = patchctl(workspace, "rollout", "retry", "--host", HOST, code=3)
     assert host_of(status) == ("succeeded", "verify", 3)
     assert status["state"] == "halted"
@@ -94,7 +92,7 @@ def test_an_update_that_was_left_is_verified_anew_and_can_be_undone(
     status = patchctl(workspace, "rollout", plan, "--yes", code=3)
     assert host_of(status) == ("failed", "verify", 1)
 
-    fresh_lab.check(HOST, "touch /root/mended")
+    fresh_lab.check(HOST, "touch /root/fixed")
     status = patchctl(workspace, "rollout", "retry", code=3)
     assert host_of(status) == ("succeeded", "verify", 2)
     assert len(upgrades(fresh_lab, HOST, "patchlab-web")) == 1

@@ -162,7 +162,7 @@ def test_a_wrong_password_is_one_line_and_no_host_fails(fresh_lab: Lab, careful:
     status, said = typed(careful, start, (SSH, "wrong"), (BECOME, ""), code=130)
     run = status["run"]
     assert said[-1].endswith(
-        "wrong ssh password, as on every host that was asked; give the right key or password; mend"
+        "wrong ssh password, as on every host that was asked; give the right key or password; fix"
         f" that, then `patchctl rollout resume {run}`"
     )
     resume = ("rollout", "resume", run, *both)

@@ -3,7 +3,7 @@
 # shellcheck disable=SC2154  # set by read_input and read_claim
 
 # A result is stored for good. A new attempt on a host that still has the failed update means that a person
-# mended the host and wants to go on: the failed step is finished, and all later steps are done anew.
+# fixed the host and wants to go on: the failed step is finished, and all later steps are done anew.
 go_on() {
   if [ ! -f "$tx/apply/started" ] || [ "$(job_state apply)" != "done" ]; then return; fi
   apply_attempt=$(cat "$tx/apply/attempt" 2>/dev/null)

@@ -210,7 +210,7 @@ unfit_for_dnf() {
     printf 'patchctl speaks to dnf 4 only, the host has another'
   elif ! databases=$(rpm -qa 2>&1 >/dev/null) || [ -n "$databases" ]; then
     # shellcheck disable=SC2016  # a command to read
-    printf 'the rpm database cannot be read: %s; `rpm --rebuilddb` there mends it' \
+    printf 'the rpm database cannot be read: %s; `rpm --rebuilddb` there fixes it' \
       "$(printf '%s\n' "$databases" | head -n 1)"
   fi
 }

@@ -9,7 +9,7 @@ claim_for_undo() {
   unlock_claim
 }
 
-# A failed undo is stored like any other result. A new attempt means that a person mended the host and wants to
+# A failed undo is stored like any other result. A new attempt means that a person fixed the host and wants to
 # try again.
 forget_failed_undo() {
   [ "$(job_state undo)" = "done" ] && [ "$(result_word "$tx/undo/result")" = failed ] || return 0

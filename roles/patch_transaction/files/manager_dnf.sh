@@ -77,7 +77,7 @@ dnf_database() { rpm --eval '%{_dbpath}'; }
 
 is_usable() {
   bounded rpm --verifydb >"$call/verifydb" 2>&1 </dev/null && return
-  echo "error: rpmdb: damaged, or verifying it took too long; rpm --rebuilddb mends it"
+  echo "error: rpmdb: damaged, or verifying it took too long; rpm --rebuilddb fixes it"
   cat "$call/verifydb"
   return 1
 }

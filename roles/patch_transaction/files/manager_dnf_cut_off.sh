@@ -45,7 +45,7 @@ dnf_others_cut_off() {
   for dnf_left in "$BASE"/*/apply/changing "$BASE"/*/undo/changing; do
     if [ ! -f "$dnf_left" ]; then continue; fi
     dnf_left=${dnf_left#"$BASE"/}
-    printf ' transaction %s did not come to its end: roll back its run, or mend the host and clean it with patchctl host clean' "${dnf_left%%/*}"
+    printf ' transaction %s did not come to its end: roll back its run, or fix the host and clean it with patchctl host clean' "${dnf_left%%/*}"
     break
   done
 }

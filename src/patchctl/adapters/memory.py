@@ -61,14 +61,14 @@ def _candidates(environment: Mapping[str, str] | None) -> Iterator[tuple[Path, s
 def _problem(folder: Path, *, private: bool) -> str:
     """Why nothing secret may be kept in the folder; "" where it may."""
     if not folder.is_absolute():
-        return "is no absolute path"
+        return "is not an absolute path"
     try:
         state = folder.stat()
         kind = mounts.kind(folder)
     except OSError as error:
         return f"cannot be used: {error.strerror}"
     if not stat.S_ISDIR(state.st_mode):
-        return "is no folder"
+        return "is not a folder"
     if kind not in _IN_MEMORY:
         return f"lies on {kind or 'a disk'}, not in memory"
     if private and (state.st_uid != os.geteuid() or state.st_mode & 0o077):

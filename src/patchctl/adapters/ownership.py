@@ -215,8 +215,8 @@ class _Judge:
     def _unreadable(self, path: Path, error: OSError) -> None:
         self._complain(path, f"cannot be looked at ({error.strerror})", "check its modes")
 
-    def _complain(self, path: Path, why: str, mend: str) -> None:
-        self.problems.append(Problem(path=str(path), message=why, hint=mend))
+    def _complain(self, path: Path, why: str, fix: str) -> None:
+        self.problems.append(Problem(path=str(path), message=why, hint=fix))
 
 
 @cache

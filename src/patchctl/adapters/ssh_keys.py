@@ -98,7 +98,7 @@ def read(path: Path) -> tuple[KnownHostLine, ...]:
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except OSError as error:
-        raise AdapterError(f"{path}: {error.strerror}", hint="mend its owner or mode") from error
+        raise AdapterError(f"{path}: {error.strerror}", hint="fix its owner or mode") from error
     entries = []
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()

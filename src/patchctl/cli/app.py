@@ -28,7 +28,7 @@ from .state import State
 # and completion stay fast and need neither Ansible nor a database.
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write a commented workspace to begin with."),
-    "doctor": ("doctor", "Check this machine, the workspace and every host; say what to mend."),
+    "doctor": ("doctor", "Check this machine, the workspace and every host; say what to fix."),
     "inventory": ("inventory", "The merged fleet and its rings."),
     "discover": ("discover", "Learn everything about every host in one round trip."),
     "feeds": ("feeds", "Vulnerability data: fetch, import, how old it is."),

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from ..models.doctor import LearnedKey
     from ..wiring.workspace import Access
 
-_HELP = """Check this machine, the workspace and the way to every host; say what to mend.
+_HELP = """Check this machine, the workspace and the way to every host; say what to fix.
 
-Hosts are asked side by side and nothing on them changes. Exits 0 where nothing must be mended
+Hosts are asked side by side and nothing on them changes. Exits 0 where nothing must be fixed
 (warnings are allowed), 1 where something must.
 
 \b
@@ -53,7 +53,7 @@ def doctor(
     every: Annotated[bool, typer.Option("--all", help="Show every check of every host.")] = False,
     form: Output = Format.TABLE,
 ) -> None:
-    """Check everything and say what to mend."""
+    """Check everything and say what to fix."""
     from ..report import doctor_view as text
     from ..wiring.doctor import doctor as make
     from ..workflows.doctor.checks import CheckRequest

@@ -78,7 +78,7 @@ Names = list[str] | None
 def add(
     ctx: typer.Context,
     owner: Annotated[str, typer.Option("--owner", help="Who answers for it.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why it is not mended.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it is not fixed.")],
     control: Annotated[str, typer.Option("--control", help="What protects instead.")],
     expires: Annotated[
         str, typer.Option("--expires", metavar="DATE|DAYS", help="Last day: 2027-01-31, or 90d.")

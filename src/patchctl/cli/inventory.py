@@ -48,7 +48,7 @@ Examples:
   patchctl inventory graph -o json              nodes with name, kind, hosts and children
 """
 
-_LINT_HELP = """What is wrong with the inventory: file, line, and how to mend it.
+_LINT_HELP = """What is wrong with the inventory: file, line, and how to fix it.
 
 Errors: no-ring, two-rings, unknown-ring, host-name, duplicate-address, duplicate-machine,
 unknown-group, undefined-variable, broken-template, plain-password. Warnings: empty-ring,

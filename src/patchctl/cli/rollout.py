@@ -27,7 +27,7 @@ Examples:
   patchctl rollout plans/x.lock --trust-plan sha256:…
   patchctl rollout status            where the newest run stands
   patchctl rollout resume            go on after Ctrl-C, a crash or a halt
-  patchctl rollout retry --host web1 once more, after it was mended
+  patchctl rollout retry --host web1 once more, after it was fixed
   patchctl rollout approve --ring production
   patchctl rollout promote --reason "canary looks good"
 
@@ -197,7 +197,7 @@ def retry(
     reason: Reason = "",
     form: Output = Format.TABLE,
 ) -> None:
-    """Try hosts again that failed and were mended.
+    """Try hosts again that failed and were fixed.
 
     \b
     Examples:
@@ -244,7 +244,7 @@ def status(ctx: typer.Context, run: Run = "", form: Output = Format.TABLE) -> No
 
 @app.command()
 def watch(ctx: typer.Context, run: Run = "", form: Output = Format.TABLE) -> None:
-    """Follow a run that another process carries, until it stands.
+    """Follow a run that another process carries, until it stops.
 
     \b
     Keys on a terminal: p pause, a approve (shows what, and asks), l a host's

@@ -97,7 +97,7 @@ def unused(text: str, settings: Settings | None = None) -> tuple[Problem, ...]:
     try:
         parsed.read_string(text)
     except configparser.Error as error:
-        message = f"is no ini file: {str(error).splitlines()[0]}"
+        message = f"is not an ini file: {str(error).splitlines()[0]}"
         return (Problem(path=FILE_NAME, message=message, hint="Ansible could not read it either"),)
     problems, others = [], []
     for section in parsed.sections():

@@ -141,10 +141,13 @@ class Document:
             node = yaml.compose(text, Loader=_Core)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self._add(mark.line + 1 if mark else 1, f"not YAML: {error.problem or error.context}")
+            self._add(
+                mark.line + 1 if mark else 1,
+                f"not valid YAML: check the indentation here ({error.problem or error.context})",
+            )
             return empty
         except yaml.YAMLError as error:
-            self._add(1, f"not YAML: {str(error).splitlines()[0]}")
+            self._add(1, f"not valid YAML: {str(error).splitlines()[0]}")
             return empty
         except RecursionError:
             self._add(1, "too many entries, or too deep inside each other")
@@ -190,7 +193,7 @@ class Document:
             elif key.value in first:
                 self._add(
                     _line(key),
-                    f"stands twice, first in line {first[key.value]}",
+                    f"is listed twice, first in line {first[key.value]}",
                     "keep one of them",
                     key=_join(path, key.value),
                 )

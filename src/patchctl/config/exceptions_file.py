@@ -150,7 +150,7 @@ def _check(document: Document, entries: tuple[WrittenException, ...]) -> None:
                 'give it hosts or groups; hosts: ["*"] is all',
             )
         if entry.id and entry.id in seen:
-            document.complain(f"{here}.id", f"{entry.id} stands twice", "ids are unique")
+            document.complain(f"{here}.id", f"{entry.id} is listed twice", "ids are unique")
         seen.add(entry.id)
 
 

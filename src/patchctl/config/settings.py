@@ -364,7 +364,7 @@ def _check_rings(document: Document, rings: tuple[RingEntry, ...]) -> None:
         # Names that differ only in - and _ give the same group `ring_NAME`: Ansible allows no dash.
         group = ring.name.replace("-", "_")
         if group in seen:
-            document.complain(f"{here}.name", f"{ring.name} stands twice", "rename one of them")
+            document.complain(f"{here}.name", f"{ring.name} is listed twice", "rename one of them")
         seen.add(group)
         if ring.max_concurrent in (Amount(hosts=0), Amount(percent=0)):
             document.complain(f"{here}.max_concurrent", "0 would never start a host", "1 or more")
@@ -405,13 +405,13 @@ def _check_files(document: Document, entries: File, root: Path) -> None:
     for index, probe in enumerate(entries.probes):
         here = f"probes[{index}]"
         if probe.name in names:
-            document.complain(f"{here}.name", f"{probe.name!r} stands twice")
+            document.complain(f"{here}.name", f"{probe.name!r} is listed twice")
         names.add(probe.name)
         if problem := grammar.target_problem(probe.kind, probe.target):
             document.complain(f"{here}.target", problem)
         for number, package in enumerate(probe.packages):
             if not grammar.is_name(package):
-                document.complain(f"{here}.packages[{number}]", "is no name of a package")
+                document.complain(f"{here}.packages[{number}]", "is not a package name")
 
 
 def _check_hook(document: Document, path: str, hook: str, root: Path) -> None:
@@ -431,7 +431,7 @@ def _check_feeds(document: Document, entry: FeedsEntry) -> None:
         if not re.fullmatch(FEED_NAME, source.name):
             document.complain(f"{here}.name", "must be lower case letters, digits, . and -")
         if source.name in names:
-            document.complain(f"{here}.name", f"{source.name!r} stands twice")
+            document.complain(f"{here}.name", f"{source.name!r} is listed twice")
         names.add(source.name)
         _check_address(document, f"{here}.address", source.address)
 
@@ -439,7 +439,7 @@ def _check_feeds(document: Document, entry: FeedsEntry) -> None:
 def _check_address(document: Document, path: str, address: str) -> None:
     # The message does not repeat the value: it may contain a password.
     if address and not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", address):
-        document.complain(path, "is no http or https address", "write https://host/path")
+        document.complain(path, "is not an http or https address", "write https://host/path")
 
 
 _BANDS = ("critical", "high", "medium", "low")
@@ -452,7 +452,7 @@ def _check_assessment(document: Document, entry: AssessmentEntry) -> None:
         )
     for index, profile in enumerate(entry.profiles):
         if profile in entry.profiles[:index]:
-            document.complain(f"assessment.profiles[{index}]", f"{profile} stands twice")
+            document.complain(f"assessment.profiles[{index}]", f"{profile} is listed twice")
     above = ""
     for name in _BANDS:
         here, duration = f"assessment.sla.{name}", getattr(entry.sla, name)

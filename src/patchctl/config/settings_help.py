@@ -223,7 +223,7 @@ MEANING: dict[str, tuple[str, Any]] = {
     "feeds.sources[].enabled": ("Whether `feeds update` fetches it.", False),
     "feeds.sources[].max_age": ("How old this feed may be, instead of feeds.max_age.", "30d"),
     "assessment": (
-        "How urgent findings are and by when they must be mended; see the page on priority.",
+        "How urgent findings are and by when they must be fixed; see the page on priority.",
         {"profiles": ["ssvc-deployer", "pci-dss"]},
     ),
     "assessment.profiles": (

@@ -87,7 +87,7 @@ def facts(
     running = host.kernel_running or ""
     for what, text in _texts(host, running):
         if text and not grammar.is_plain(text.replace(" ", "_")):
-            complain(f"{what}: {text[:60]!r} is no plain text")
+            complain(f"{what}: {text[:60]!r} is not plain text")
     notes = () if scheme else (f"unknown system {host.os.id}: its versions cannot be compared",)
     return HostFacts(
         os=OsRelease(

@@ -33,7 +33,7 @@ def _pattern(value: Any) -> str:
         raise ExcludeError(f"{VARIABLE} must be plain names or patterns, not a template")
     if not grammar.fits("package pattern", value):
         shown = ascii(value if len(value) <= 80 else value[:79])
-        raise ExcludeError(f"{VARIABLE} says {shown}, which is no package's name or pattern")
+        raise ExcludeError(f"{VARIABLE} says {shown}, which is not a package name or pattern")
     return str(value)
 
 

@@ -114,4 +114,4 @@ def _compiled(part: str) -> re.Pattern[str]:
     try:
         return re.compile(part[1:] if part.startswith("~") else fnmatch.translate(part))
     except re.error as error:
-        raise UsageError(f"--limit {part}: is no regular expression: {error}") from error
+        raise UsageError(f"--limit {part}: is not a valid regular expression: {error}") from error

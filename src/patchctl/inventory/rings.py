@@ -91,7 +91,7 @@ def _by_variable(variables: Mapping[str, Any], rings: Sequence[str]) -> str | No
         raise UnknownRingError(f"{VARIABLE} must be the plain name of a ring, not a template")
     if value not in rings:
         raise UnknownRingError(
-            f"{VARIABLE} says {value!r}, which is no ring (rings: {', '.join(rings)})"
+            f"{VARIABLE} says {value!r}, which is not a ring (rings: {', '.join(rings)})"
         )
     return str(value)
 

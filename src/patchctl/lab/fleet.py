@@ -124,7 +124,7 @@ def down(name: str, say: Say, environment: Mapping[str, str], *, with_images: bo
 def _check_arguments(name: str, count: int, image: str, release: str) -> None:
     if not _NAME.match(name):
         raise UsageError(
-            f"{name!r} is no name for a lab", hint="use lower case letters, digits and -"
+            f"{name!r} is not a valid name for a lab", hint="use lower case letters, digits and -"
         )
     if not 1 <= count <= 500:
         raise UsageError(f"a lab has 1 to 500 hosts, not {count}")

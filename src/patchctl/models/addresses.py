@@ -14,11 +14,11 @@ def shown(address: str) -> str:
 
 
 def check(address: str) -> None:
-    """Raise InvalidInputError where this is no http or https address."""
+    """Raise InvalidInputError where this is not an http or https address."""
     parts = split(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidInputError(
-            f"{shown(address)}: is no http or https address", hint="write https://host/path"
+            f"{shown(address)}: is not an http or https address", hint="write https://host/path"
         )
 
 

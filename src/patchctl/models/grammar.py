@@ -98,7 +98,7 @@ def path_problem(name: str) -> str:
     Links are not followed here.
     """
     if not path_parts(name) or len(name) > 1000:
-        return "is no path"
+        return "is not a path"
     if name.startswith("/"):
         return "is absolute: only files inside of the workspace count"
     if ".." in path_parts(name):
@@ -127,7 +127,7 @@ def hook_problem(name: str, *, alone: bool = False) -> str:
 def group_problem(name: str) -> str:
     """Return why a text is no name of a group, "" where it is one. Ansible allows any text."""
     if not name or len(name) > 253 or not name.isprintable() or name != name.strip():
-        return f"{name[:80]!a} is no group's name"
+        return f"{name[:80]!a} is not a group name"
     return ""
 
 

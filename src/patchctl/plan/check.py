@@ -298,7 +298,7 @@ def _unique(here: str, what: str, values: Iterable[str]) -> None:
     seen: set[str] = set()
     for value in values:
         if value in seen:
-            raise _Wrong(here, f"{what} {_shown(value)} stands twice")
+            raise _Wrong(here, f"{what} {_shown(value)} is listed twice")
         seen.add(value)
 
 

@@ -49,7 +49,7 @@ def package_specs(packages: Iterable[str]) -> dict[str, str]:
         name, equals, version = text.partition("=")
         if not grammar.is_name(name) or (equals and not grammar.is_version(version)):
             raise UsageError(
-                f"--package {text!r} is no package name",
+                f"--package {text!r} is not a package name",
                 hint="write NAME or NAME=VERSION, for example openssl=3.0.15-1~deb12u1",
             )
         if name in specs:

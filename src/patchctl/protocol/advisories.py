@@ -55,7 +55,7 @@ def _line(line: str) -> Given | Nothing:
         try:
             data = binascii.a2b_base64(match[3], strict_mode=True)
         except binascii.Error as error:
-            raise ValueError("advisories are no base64") from error
+            raise ValueError("advisories are not base64") from error
         return Given(repository=match[1], revision=_revision(match[2]), data=data)
     if match := _WITHOUT.fullmatch(line):
         return Nothing(repository=match[1])

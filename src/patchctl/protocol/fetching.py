@@ -184,7 +184,7 @@ def _body(lines: Iterator[str]) -> bytes:
             try:
                 return binascii.a2b_base64("".join(body), strict_mode=True)
             except (binascii.Error, ValueError) as error:
-                raise ValueError("a piece is no base64") from error
+                raise ValueError("a piece is not base64") from error
         body.append(line)
     raise ValueError("the answer of the fetch script is cut off")
 

@@ -111,7 +111,10 @@ def cautions(assessment: Assessment) -> Iterator[str]:
             hosts = count(release.hosts, "host")
             yield f"end of life: {release.ecosystem} on {hosts}, {release.note}"
         elif release.support == "unknown":
-            yield f"support unknown: {release.ecosystem} on {count(release.hosts, 'host')}"
+            hosts = count(release.hosts, "host")
+            dates = any(feed.name == "eol" for feed in assessment.feeds)
+            why = "the eol feed does not have it" if dates else "feed eol missing"
+            yield f"support end date unknown ({why}): {release.ecosystem} on {hosts}"
     for row in assessment.unlooked[:5]:
         yield f"not assessed: {row.host}: {row.reason}"
     if len(assessment.unlooked) > 5:

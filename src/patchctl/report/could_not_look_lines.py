@@ -42,6 +42,6 @@ def incomplete(rows: Sequence[CouldNotLook]) -> str:
 def held_back(rows: Sequence[CouldNotLook]) -> str:
     """Return what to do about hosts that are left out because of their repositories."""
     return (
-        f"{incomplete(rows)}; mend their repositories, or plan what is known of with"
+        f"{incomplete(rows)}; fix their repositories, or plan what is known of with"
         " policy.stale_lists: warn"
     )

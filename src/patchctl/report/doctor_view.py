@@ -63,9 +63,9 @@ def _hosts(checks: Sequence[Check]) -> list[str]:
 
 
 def closing(report: DoctorReport) -> str:
-    """Return the last line: `58 checks, 6 hosts, 3.1 s: 1 to mend, 2 warnings`."""
+    """Return the last line: `58 checks, 6 hosts, 3.1 s: 1 to fix, 2 warnings`."""
     fail, warn = report.counts[CheckStatus.FAIL], report.counts[CheckStatus.WARN]
-    told = [f"{fail} to mend"] if fail else []
+    told = [f"{fail} to fix"] if fail else []
     told += [count(warn, "warning")] if warn else []
     checks = count(len(report.checks), "check")
     verdict = ", ".join(told) or "all is well"

@@ -16,8 +16,8 @@ from ..models.feeds import (
 from ..models.words import day, some, timestamp
 from .view import Note, Part, Table, View, all_notes
 
-HEADER = ("FEED", "KIND", "DATED", "CHECKED", "AGE", "ENTRIES", "BAD", "REMARKS")
-UPDATES = ("FEED", "RESULT", "DATED", "ENTRIES", "BAD", "REMARKS")
+HEADER = ("FEED", "KIND", "DATED", "CHECKED", "AGE", "ENTRIES", "SKIPPED", "REMARKS")
+UPDATES = ("FEED", "RESULT", "DATED", "ENTRIES", "SKIPPED", "REMARKS")
 _DAY = 86_400
 
 

@@ -94,7 +94,7 @@ def next_step(status: RunStatus) -> str:
             return "\n".join(soak_steps(status))
         case RunState.NEEDS_HUMAN:
             return (
-                "mend these hosts by hand, then try again with"
+                "fix these hosts by hand, then try again with"
                 f" `patchctl rollback {status.run}` (--force undoes what is unsafe, too);"
                 f" `patchctl rollout abort {status.run}` lets other runs have them"
             )
@@ -104,10 +104,10 @@ def next_step(status: RunStatus) -> str:
 
 def _in_spite(status: RunStatus) -> str:
     """Return the words before the command that goes on: in spite of failures, or after all were
-    mended. A deferred host may have failed before, and nobody knows whether it is mended.
+    fixed. A deferred host may have failed before, and nobody knows whether it is fixed.
     """
     unsure = any(host.state in COUNTED | {HostState.DEFERRED} for host in status.hosts)
-    return "go on in spite of it:   " if unsure else "all are mended, go on:  "
+    return "continue anyway:        " if unsure else "all are fixed, go on:  "
 
 
 def host_state(status: RunStatus, host: HostStatusLine) -> str:
@@ -124,7 +124,7 @@ def _retry(status: RunStatus) -> str:
     if status.state in OVER:
         states.discard(HostState.DEFERRED)
     again = states & RETRIED
-    return f"try mended hosts again: patchctl rollout retry {status.run}\n" if again else ""
+    return f"try fixed hosts again: patchctl rollout retry {status.run}\n" if again else ""
 
 
 def config_files(status: RunStatus, limit: int = 10) -> list[str]:
@@ -228,7 +228,7 @@ def trouble(status: RunStatus, limit: int = 10) -> list[str]:
 
 def describe(value: Amount) -> str:
     """Return `5` or `5 %`."""
-    return f"{value.percent} %" if value.percent is not None else f"{value.hosts or 0}"
+    return f"{value.percent}%" if value.percent is not None else f"{value.hosts or 0}"
 
 
 def before(plan: Plan) -> list[str]:

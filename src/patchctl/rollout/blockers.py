@@ -63,15 +63,15 @@ def _budget_blocker(ring: RingView) -> Blocker:
         kind=BlockerKind.BUDGET,
         what=ring.name,
         reason=(
-            f"ring {ring.name}: {ring.counted} of {ring.size} hosts did not succeed{_mended(ring)},"
+            f"ring {ring.name}: {ring.counted} of {ring.size} hosts did not succeed{_fixed(ring)},"
             f" the budget is {ring.budget}"
         ),
         since=ring.since if ring.state is RingState.HALTED else None,
     )
 
 
-def _mended(ring: RingView) -> str:
-    return f" ({ring.mended} since then, and still counted)" if ring.mended else ""
+def _fixed(ring: RingView) -> str:
+    return f" ({ring.fixed} since then, and still counted)" if ring.fixed else ""
 
 
 def next_end(present: Iterable[Blocker]) -> int | None:

@@ -100,7 +100,9 @@ class Engine:
             self._write(
                 ShardOver(
                     shard=shard.id,
-                    reason="ended by the next controller" if ran else "gone with its controller",
+                    reason="ended by the next controller"
+                    if ran
+                    else "worker ended with its controller",
                 )
             )
         due = [host.name for host in self.view.hosts.values() if _due(host) is not None]

@@ -1,4 +1,4 @@
-"""Try failed and mended hosts again, wave by wave; then the run is in its earlier state again.
+"""Try failed and fixed hosts again, wave by wave; then the run is in its earlier state again.
 Deferred hosts are asked again with them, in the attempt that was deferred.
 
 The budget's count stays: a counted host stays counted, and a halted run goes on only by `resume`. A

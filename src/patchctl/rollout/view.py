@@ -122,7 +122,7 @@ class RingView:
     accepted: int = 0
     counted: int = 0
     # How many of the counted hosts have succeeded since.
-    mended: int = 0
+    fixed: int = 0
     # When its first host was released, and when it was done; 0 while that did not happen.
     started: int = 0
     ended: int = 0
@@ -399,7 +399,7 @@ class RunView:
             host.counted = True
             ring.counted += 1
         if host.counted:
-            ring.mended += (event.to is HostState.SUCCEEDED) - (old is HostState.SUCCEEDED)
+            ring.fixed += (event.to is HostState.SUCCEEDED) - (old is HostState.SUCCEEDED)
 
     def _open_attempt(self, host: HostView, attempt: int) -> None:
         host.attempt = attempt

@@ -190,7 +190,7 @@ def since(text: str, now_ms: int) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
-            f"--since {text}: this is no time", hint="write 2h, 3d or 2026-11-23T11:45"
+            f"--since {text}: is not a valid time", hint="write 2h, 3d or 2026-11-23T11:45"
         ) from error
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return int(aware.timestamp()) * 1000

@@ -50,7 +50,7 @@ def of_options(packages: Sequence[str], reason: str) -> tuple[Exclusion, ...]:
     for pattern in packages:
         if not grammar.fits("package pattern", pattern):
             raise UsageError(
-                f"--exclude {pattern!r} is no package name or pattern",
+                f"--exclude {pattern!r} is not a package name or pattern",
                 hint="write a source or binary name, for example openssl or 'linux-image-*'",
             )
     if packages and not reason.strip():

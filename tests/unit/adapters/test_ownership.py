@@ -92,7 +92,7 @@ class TestModes:
         root.parent.chmod(0o777)
         assert named(root) == {"..": "everybody can write it"}
 
-    def test_a_problem_says_how_to_mend_it(self, root: Path) -> None:
+    def test_a_problem_says_how_to_fix_it(self, root: Path) -> None:
         (root / "hooks").chmod(0o777)
         (problem,) = problems(root)
         assert problem.hint == f"`chmod o-w {root / 'hooks'}`"

@@ -77,7 +77,7 @@ class TestAdd:
             (["--cve", "x", "--host", "*", "--expires", "90d"],
              "the new exception: cves[0]: must be a CVE such as CVE-2024-6387, not 'X'"),
             (["--cve", "CVE-2024-6387", "--host", "*", "--expires", "2020-01-01"], "is past"),
-            (["--cve", "CVE-2024-6387", "--host", "*", "--expires", "soon"], "is no day"),
+            (["--cve", "CVE-2024-6387", "--host", "*", "--expires", "soon"], "is not a valid date"),
             (["--cve", "CVE-2024-6387", "--host", "*", "--expires", "9d", "--id", "EX-1"],
              "there is an exception EX-1 already"),
             (["--cve", "CVE-2024-6387", "--host", "*", "--expires", "9d", "--reason", "a\nb"],

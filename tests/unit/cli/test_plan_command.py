@@ -40,12 +40,12 @@ def test_findings_and_kinds_of_updates_exclude_each_other(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--cve", "openssl"], "--cve 'OPENSSL': is no CVE"),
-        (["--cve", ""], "--cve '': is no CVE"),
+        (["--cve", "openssl"], "--cve 'OPENSSL': is not a CVE"),
+        (["--cve", ""], "--cve '': is not a CVE"),
         (["--decision", "urgent"], "--decision 'urgent': no such decision; it takes act, out"),
         (["--decision", ""], "--decision '': no such decision"),
-        (["--due-before", "tomorrow"], "--due-before 'tomorrow': is no date"),
-        (["--due-before", ""], "--due-before '': is no date"),
+        (["--due-before", "tomorrow"], "--due-before 'tomorrow': is not a valid date"),
+        (["--due-before", ""], "--due-before '': is not a valid date"),
     ],
 )
 def test_a_word_that_means_nothing_selects_nothing(
@@ -59,7 +59,7 @@ def test_a_word_that_means_nothing_selects_nothing(
     [
         (["--exclude", "vim"], "--exclude needs --reason"),
         (["--reason", "frozen"], "--reason without --exclude"),
-        (["--exclude", "a b", "--reason", "frozen"], "--exclude 'a b' is no package name"),
+        (["--exclude", "a b", "--reason", "frozen"], "--exclude 'a b' is not a package name"),
     ],
 )
 def test_an_exclusion_that_means_nothing_excludes_nothing(

@@ -72,7 +72,7 @@ def test_the_inventory_sources_of_an_ansible_cfg() -> None:
 @pytest.mark.parametrize("text", ["inventory = x\n", "[defaults\n", "[a]\n  = x\n"])
 def test_a_file_that_is_no_ansible_cfg(text: str) -> None:
     (problem,) = unused(text)
-    assert problem.message.startswith("is no ini file")
+    assert problem.message.startswith("is not an ini file")
     assert inventory_of(text) == ()
 
 

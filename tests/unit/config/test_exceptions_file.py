@@ -101,7 +101,7 @@ exceptions:
             "3: exceptions[0].cves[1]: must be a CVE such as CVE-2024-6387, not 'heartbleed'",
             "5: exceptions[0].owner: must be text that says something",
             "7: exceptions[0].expires: there is no day 2027-02-30",
-            "8: exceptions[1].id: one stands twice; ids are unique",
+            "8: exceptions[1].id: one is listed twice; ids are unique",
             "8: exceptions[1]: names neither cves nor packages; give it one of them",
             "8: exceptions[1]: says nothing of where it holds; give it hosts or groups; "
             'hosts: ["*"] is all',

@@ -193,11 +193,11 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         ("rings:\n- budget: 1", "patchctl.yml:2: rings[0]: needs the key name"),
         (
             "feeds:\n  mirror: ftp://ann:pw@x/",
-            "patchctl.yml:2: feeds.mirror: is no http or https address; write https://host/path",
+            "patchctl.yml:2: feeds.mirror: is not an http or https address; write https://host/path",
         ),
         (
             "feeds:\n  sources:\n  - {name: kev}\n  - {name: kev}",
-            "patchctl.yml:4: feeds.sources[1].name: 'kev' stands twice",
+            "patchctl.yml:4: feeds.sources[1].name: 'kev' is listed twice",
         ),
         (
             "feeds: {sources: [{name: ../KEV}]}",
@@ -206,7 +206,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         ("assessment: {profiles: []}", "patchctl.yml:1: assessment.profiles: names no profile"),
         (
             "assessment:\n  profiles:\n  - bod-26-04\n  - bod-26-04",
-            "patchctl.yml:4: assessment.profiles[1]: bod-26-04 stands twice",
+            "patchctl.yml:4: assessment.profiles[1]: bod-26-04 is listed twice",
         ),
         (
             "assessment: {profiles: [bod-26-4]}",
@@ -231,7 +231,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         ("rings: 5", "patchctl.yml:1: rings: must be a list; write it as [a, b]"),
         ("rings: [{name: 5}]", "patchctl.yml:1: rings[0].name: must be a name of letters"),
         ("rings: [{name: a b}]", "patchctl.yml:1: rings[0].name: must be a name of letters"),
-        ("rings:\n- name: a\n- name: a", "patchctl.yml:3: rings[1].name: a stands twice"),
+        ("rings:\n- name: a\n- name: a", "patchctl.yml:3: rings[1].name: a is listed twice"),
         (
             "rings: [{name: a, promote: automatic}]",
             "rings[0].promote: must be auto or manual, not 'automatic'; did you mean auto?",
@@ -257,7 +257,10 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         ("ansible: {forks: 0}", "ansible.forks: must be a whole number >= 1, not 0"),
         ("inventory: inventory/", "inventory: must be a list; write it as [a, b]"),
         ("inventory: []", "inventory: names no source"),
-        ("state: .a\nstate: .b", "patchctl.yml:2: state: stands twice, first in line 1; keep one"),
+        (
+            "state: .a\nstate: .b",
+            "patchctl.yml:2: state: is listed twice, first in line 1; keep one",
+        ),
         ("hooks: {drain: hooks/no.yml}", "hooks.drain: there is no file hooks/no.yml"),
         ("hooks: {drain: /etc/drain.yml}", "hooks.drain: is absolute: only files inside of"),
         ("hooks: {drain: hooks/../../x.yml}", "hooks.drain: leads out of the workspace by `..`"),
@@ -270,7 +273,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         ("hooks: {drain: {file: x, see: [a]}}", "hooks.drain.see: unknown key; did you mean sees"),
         ("hooks: {drain: {file: x, sees: lbs}}", "sees: must be a list of groups, or all, not 'l"),
         ("hooks: {drain: {file: x, sees: [1]}}", "hooks.drain.sees: must be a list of groups, or"),
-        ("hooks: {drain: {file: x, sees: ['']}}", "hooks.drain.sees: '' is no group's name"),
+        ("hooks: {drain: {file: x, sees: ['']}}", "hooks.drain.sees: '' is not a group name"),
         (
             "probes: [{name: a, kind: http, target: /health}]",
             "probes[0].target: is no address",
@@ -278,7 +281,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         ('probes: [{name: a, kind: command, target: " "}]', "probes[0].target: is empty"),
         (
             "probes: [{name: a, kind: unit, target: x, packages: [ok, '*']}]",
-            "probes[0].packages[1]: is no name of a package",
+            "probes[0].packages[1]: is not a package name",
         ),
         ("rings: [{name: a, budget: 1000000001}]", "rings[0].budget: must be a number of hosts"),
         (
@@ -310,7 +313,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         ("state: " + "[" * 3000, "patchctl.yml:1: too many entries, or too deep"),
     ],
 )
-def test_a_mistake_names_its_line_and_how_to_mend_it(tmp_path: Path, text: str, line: str) -> None:
+def test_a_mistake_names_its_line_and_how_to_fix_it(tmp_path: Path, text: str, line: str) -> None:
     messages = mistakes(tmp_path, text)
     assert any(line in each for each in messages), messages
 

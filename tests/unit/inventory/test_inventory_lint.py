@@ -312,5 +312,5 @@ def test_an_exclusion_that_cannot_be_read_is_an_error() -> None:
     where = context({"s2": {**IN["staging"], "patch_exclude": ["$(reboot)"]}})
     assert (
         "bad-exclude",
-        "host s2: patch_exclude says '$(reboot)', which is no package's name or pattern",
+        "host s2: patch_exclude says '$(reboot)', which is not a package name or pattern",
     ) in found_by_lint(where)

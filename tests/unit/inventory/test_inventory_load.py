@@ -75,7 +75,7 @@ def test_every_host_that_cannot_be_taken_is_told_at_once() -> None:
         "an option",
         "inventory/hosts.yml:7: host name 'a b' has characters other than letters, digits and "
         ". _ - : [ ] % + @",
-        "inventory/hosts.yml:7: host two: patch_ring says 'prod', which is no ring "
+        "inventory/hosts.yml:7: host two: patch_ring says 'prod', which is not a ring "
         "(rings: staging, canary, production)",
     ]
 

@@ -84,7 +84,7 @@ def test_patterns(pattern: str, hosts: str) -> None:
         ("empty", "leaves no host"),
         ("web,!web", "leaves no host"),
         ("web,&db", "leaves no host"),
-        ("~[", "is no regular expression"),
+        ("~[", "is not a valid regular expression"),
         ("web[0]", "positions change"),
         ("web[0:2]", "positions change"),
         ("web[-1]", "positions change"),

@@ -83,7 +83,11 @@ class TestConflicts:
             (("staging", "canary"), {}, "is in the groups of 2 rings: staging, canary"),
             (("staging", "ring_canary"), {}, "is in the groups of 2 rings: staging, canary"),
             (("staging",), {"patch_ring": "canary"}, "patch_ring says canary, but it is in the"),
-            ((), {"patch_ring": "prod"}, "says 'prod', which is no ring .rings: staging, canary"),
+            (
+                (),
+                {"patch_ring": "prod"},
+                "says 'prod', which is not a ring .rings: staging, canary",
+            ),
             ((), {"patch_ring": 1}, "must be the plain name of a ring"),
             ((), {"patch_ring": {"__ansible_vault": "x"}}, "must be the plain name of a ring"),
             ((), {"patch_ring": "{{ ring }}"}, "not a template"),

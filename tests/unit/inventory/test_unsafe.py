@@ -93,7 +93,7 @@ class TestFleet:
         assert endpoint(first) == endpoint(second) == ("192.0.2.7", "2222", "ssh")
 
     def test_a_ring_that_looks_like_a_template_is_no_ring(self) -> None:
-        for text, why in ((TEMPLATE, "not a template"), (Unsafe(TEMPLATE), "which is no ring")):
+        for text, why in ((TEMPLATE, "not a template"), (Unsafe(TEMPLATE), "which is not a ring")):
             with pytest.raises(UnknownRingError, match=why):
                 assign("i-1", (), {"patch_ring": text}, ("staging",), Assignment())
 

@@ -12,10 +12,12 @@ from patchctl.errors import InvalidInputError, NotFoundError, PatchctlError, Pro
         (Problem(message="is empty", path="a.yml"), "a.yml: is empty"),
         (Problem(message="is empty", path="a.yml", line=3), "a.yml:3: is empty"),
         (
-            Problem(message="is no day", path="a.yml", line=3, key="x[0].day", hint="write 7d"),
-            "a.yml:3: x[0].day: is no day; write 7d",
+            Problem(
+                message="is not a valid date", path="a.yml", line=3, key="x[0].day", hint="write 7d"
+            ),
+            "a.yml:3: x[0].day: is not a valid date; write 7d",
         ),
-        (Problem(message="is no day", key="x", code="day"), "x: is no day"),
+        (Problem(message="is not a valid date", key="x", code="day"), "x: is not a valid date"),
     ],
 )
 def test_a_problem_is_one_line(problem: Problem, text: str) -> None:

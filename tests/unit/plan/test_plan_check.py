@@ -71,9 +71,9 @@ FIRST, STEP = ("cohorts", 0), ("cohorts", 0, "transitions", 0)
         (put("policy", value=""), "body.policy: '' is no digest"),
         (put("snapshots", 0, "host", value="a b"), "body.snapshots[0].host: 'a b' is no host"),
         (put("snapshots", 1, "facts", value="/x"), "body.snapshots[1].facts: '/x' is no address"),
-        (again("snapshots"), "body.snapshots: host 'c1' stands twice"),
+        (again("snapshots"), "body.snapshots: host 'c1' is listed twice"),
         # rings
-        (again("rings"), "body.rings: name 'staging' stands twice"),
+        (again("rings"), "body.rings: name 'staging' is listed twice"),
         (put("rings", 0, "name", value="a/b"), "body.rings[0].name: 'a/b' is no ring"),
         (put("rings", 1, "soak_s", value=-1), "body.rings[1].soak_s: is not from 0 to"),
         (
@@ -96,7 +96,7 @@ FIRST, STEP = ("cohorts", 0), ("cohorts", 0, "transitions", 0)
             "body.rings[2].undrain: 'hooks/../../x.yml' leads out of the workspace by `..`",
         ),
         (put("rings", 0, "undrain_sees", value=["a"]), "body.rings[0].undrain_sees: there is no h"),
-        (put("rings", 0, "drain_sees", value=["a", "a"]), "drain_sees: group 'a' stands twice"),
+        (put("rings", 0, "drain_sees", value=["a", "a"]), "drain_sees: group 'a' is listed twice"),
         (put("rings", 0, "drain_sees", value=["a\nb"]), "drain_sees[0]: 'a\\nb' is no group's"),
         (put("rings", 2, "undrain", value="x.yml"), "body.rings[2].undrain: 'x.yml' lies in the"),
         (
@@ -113,7 +113,7 @@ FIRST, STEP = ("cohorts", 0), ("cohorts", 0, "transitions", 0)
             put("rings", 0, "probes", 1, "packages", value=["$(id)"]),
             "body.rings[0].probes[1].packages[0]: '$(id)' is no package",
         ),
-        (again("rings", 0, "probes"), "body.rings[0].probes: name 'site' stands twice"),
+        (again("rings", 0, "probes"), "body.rings[0].probes: name 'site' is listed twice"),
         # cohorts
         (put(*FIRST, "id", value="c-0"), "body.cohorts[0].id: 'c-0' is not that of its content"),
         (put(*FIRST, "manager", value="none"), "body.cohorts[0].manager: names no package"),
@@ -151,9 +151,9 @@ FIRST, STEP = ("cohorts", 0), ("cohorts", 0, "transitions", 0)
         (put("unproven", 0, "package", value=""), "unproven[0].package: '' is no package"),
         (put("unproven", 0, "from", value="%"), "unproven[0].from: '%' is no version"),
         (put("feeds", 0, "entries", value=-5), "body.feeds[0].entries: is not from 0"),
-        (again("urgent"), "body.urgent: cve 'CVE-2024-6387' stands twice"),
+        (again("urgent"), "body.urgent: cve 'CVE-2024-6387' is listed twice"),
         # hooks
-        (again("hooks"), "body.hooks: path 'hooks/drain.yml' stands twice"),
+        (again("hooks"), "body.hooks: path 'hooks/drain.yml' is listed twice"),
         (put("hooks", 0, "path", value="../x"), "body.hooks[0].path: '../x' leads out of the"),
         (put("hooks", 0, "path", value="/x"), "body.hooks[0].path: '/x' is absolute"),
         (drop("hooks", 0, "sha256"), "body.hooks[0].sha256: '' is no sha256"),

@@ -55,4 +55,4 @@ def test_the_program_says_so(message: str) -> None:
 
 def test_what_nobody_says_would_be_found() -> None:
     assert not said("the frobnicator … is on fire")
-    assert said("… is no CVE")
+    assert said("… is not a CVE")

@@ -120,8 +120,8 @@ def test_a_run_that_was_promoting_when_its_controller_died_halts_too() -> None:
 
 
 class TestRetry:
-    def mended_and_deferred(self) -> World:
-        """s1 failed, was mended and tried again, and then somebody held its package manager."""
+    def fixed_and_deferred(self) -> World:
+        """s1 failed, was fixed and tried again, and then somebody held its package manager."""
         world = World(plan([ring("staging"), ring("production")], TWO_RINGS), slowly_fails)
         assert world.run().state is RunState.HALTED
         self.retry(world, locked("s1", Stage.PREFLIGHT))
@@ -135,21 +135,21 @@ class TestRetry:
         engine.run(wait=False)
         return engine.view
 
-    def test_a_mended_host_that_was_deferred_is_not_called_mended(self) -> None:
-        step = rollout_view.next_step(status(self.mended_and_deferred().view())).splitlines()
-        assert f"try mended hosts again: patchctl rollout retry {RUN}" in step
-        assert (f"go on in spite of it:    patchctl rollout resume {RUN} --accept-failures") in step
+    def test_a_fixed_host_that_was_deferred_is_not_called_fixed(self) -> None:
+        step = rollout_view.next_step(status(self.fixed_and_deferred().view())).splitlines()
+        assert f"try fixed hosts again: patchctl rollout retry {RUN}" in step
+        assert (f"continue anyway:         patchctl rollout resume {RUN} --accept-failures") in step
 
     def test_it_is_tried_again_in_the_attempt_that_was_put_off(self) -> None:
-        world = self.mended_and_deferred()
+        world = self.fixed_and_deferred()
         view = self.retry(world, all_well)
         assert (view.hosts["s1"].state.value, view.hosts["s1"].attempt) == ("succeeded", 2)
         assert view.state is RunState.HALTED
         assert world.hosts["s1"].changes == 3  # done, undone and done again
-        assert "all are mended" in rollout_view.next_step(status(view))
+        assert "all are fixed" in rollout_view.next_step(status(view))
 
     def test_one_that_is_deferred_again_may_be_tried_again(self) -> None:
-        world = self.mended_and_deferred()
+        world = self.fixed_and_deferred()
         for _ in range(2):
             view = self.retry(world, locked("s1", Stage.PREFLIGHT))
             assert (view.hosts["s1"].state.value, view.hosts["s1"].attempt) == ("deferred", 2)

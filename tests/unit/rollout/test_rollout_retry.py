@@ -1,4 +1,4 @@
-"""Try failed and mended hosts again."""
+"""Try failed and fixed hosts again."""
 
 import pytest
 from msgspec import structs
@@ -45,7 +45,7 @@ def timeless(run_status: RunStatus) -> list[HostStatusLine]:
 
 
 @pytest.mark.parametrize("stage", [Stage.PREFLIGHT, Stage.VERIFY])
-def test_a_mended_host_gets_another_attempt_and_the_run_stays_halted(stage: Stage) -> None:
+def test_a_fixed_host_gets_another_attempt_and_the_run_stays_halted(stage: Stage) -> None:
     world = halted(stage)
     view = retried(world)
     assert (view.hosts["s1"].state, view.hosts["s1"].attempt) == (HostState.SUCCEEDED, 2)
@@ -304,11 +304,11 @@ def halted_and_retried() -> World:
 def test_the_closing_lines_offer_the_retry_where_it_would_do_something() -> None:
     world = halted(Stage.VERIFY)
     step = rollout_view.next_step(status(world.view()))
-    assert "try mended hosts again: patchctl rollout retry r-1" in step.splitlines()
+    assert "try fixed hosts again: patchctl rollout retry r-1" in step.splitlines()
     retried(world)
     report = status(world.view())
     assert rollout_view.next_step(report).splitlines()[1:] == [
-        "all are mended, go on:   patchctl rollout resume r-1 --accept-failures",
+        "all are fixed, go on:   patchctl rollout resume r-1 --accept-failures",
         "leave it as it is:       patchctl rollout abort r-1",
     ]
     (host,) = (host for host in report.hosts if host.name == "s1")
@@ -319,4 +319,4 @@ def test_a_run_that_is_done_offers_it_too_and_nothing_else() -> None:
     rings = three_rings(budget=Amount(hosts=1))
     world = World(plan(rings, SIX), fails(Stage.VERIFY, "p1"))
     step = rollout_view.next_step(status(world.run()))
-    assert step == "try mended hosts again: patchctl rollout retry r-1"
+    assert step == "try fixed hosts again: patchctl rollout retry r-1"

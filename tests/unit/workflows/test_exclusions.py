@@ -407,9 +407,9 @@ class TestCommand:
             (["vim"], "", "--exclude needs --reason"),
             (["vim"], "  ", "--exclude needs --reason"),
             ([], "frozen", "--reason without --exclude"),
-            (["a b"], "frozen", "'a b' is no package name or pattern"),
-            ([""], "frozen", "'' is no package name or pattern"),
-            (["$(reboot)"], "frozen", "is no package name or pattern"),
+            (["a b"], "frozen", "'a b' is not a package name or pattern"),
+            ([""], "frozen", "'' is not a package name or pattern"),
+            (["$(reboot)"], "frozen", "is not a package name or pattern"),
         ],
     )
     def test_what_means_nothing_is_refused(

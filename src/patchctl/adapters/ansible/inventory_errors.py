@@ -33,7 +33,7 @@ def explain(err: str, sources: Sequence[str], cwd: Path) -> InvalidInputError:
         return InvalidInputError("has no inventory source in it", where=shown)
     attempt = _likeliest(list(_attempts(err, path)), path)
     if attempt is None:
-        return InvalidInputError("is no inventory that Ansible can read", where=shown)
+        return InvalidInputError("is not an inventory that Ansible can read", where=shown)
     message = attempt.message
     if attempt.script_error:
         message = f"{message.rstrip('.')}: {attempt.script_error}"

@@ -68,7 +68,7 @@ _KNOWN = [
     ),
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "the host key changed; if the host was really re-installed, mend known_hosts",
+        "the host key changed; if the host was really re-installed, fix known_hosts",
         ReasonCode.HOST_KEY_CHANGED,
     ),
     (

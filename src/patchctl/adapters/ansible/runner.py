@@ -204,7 +204,7 @@ class AnsibleRunner:
             process = msgspec.convert(carrier, ProcessIdentity)
         except msgspec.ValidationError as error:
             raise AdapterError(
-                f"what carries this work is no process of Ansible: {error}"
+                f"what carries this work is not a process of Ansible: {error}"
             ) from None
         return run_folders.end_and_remove(self._workdir, process)
 

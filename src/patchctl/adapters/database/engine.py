@@ -22,7 +22,7 @@ def url_of(where: Path | str) -> URL:
         return make_url(where)
     except ArgumentError as error:
         raise InvalidInputError(
-            "this is no database address", where="state", hint="give a folder or a URL"
+            "this is not a database address", where="state", hint="give a folder or a URL"
         ) from error
 
 

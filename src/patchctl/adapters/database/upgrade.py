@@ -80,7 +80,7 @@ def _change(engine: Engine, file: Path | None) -> None:
             raise AdapterError(
                 f"{file or engine.url.database}: the state cannot be brought from schema {present}"
                 f" to {schema.VERSION}: {reason}",
-                hint=f"it is as it was{saved}; use the patchctl that wrote it until that is mended",
+                hint=f"it is as it was{saved}; use the patchctl that wrote it until that is fixed",
             ) from error
 
 

@@ -117,7 +117,7 @@ class Writer:
                 self._put(KEV, "", record.cve, record)
             case ExploitChance():
                 if not _CVE_ID.fullmatch(record.cve):
-                    self.add_bad((BadRecord(place=record.cve, reason="is no CVE"),), 1)
+                    self.add_bad((BadRecord(place=record.cve, reason="is not a CVE"),), 1)
                     return
                 values = (record.score, record.percentile)
                 self._put(EPSS, year_of(record.cve), record.cve, values)

@@ -5,7 +5,7 @@
         for record in feed.records():       # FeedRecord, streaming
             ...                             # BadRecord(place, reason): count it, name it, go on
         feed.dated                          # now known: epoch seconds UTC, 0 where none is stated
-    reading.skipped, reading.skipped_count  # files that are no feed (first 1,000, all): say so
+    reading.skipped, reading.skipped_count  # files that are not a feed (first 1,000, all): say so
 
 `Reading(path, ecosystem, archives)` reads a file or a folder: plain, gz, xz, bz2, zip, tar, or
 .deb; content decides, not the file's name. Iterating raises InvalidInputError (one line: what,
@@ -25,7 +25,7 @@ where, how to fix it) where nothing there is a feed, a file is cut short or brea
   to unstable counts for `Debian:sid`.
 - Where each file is one record (OSV, CVE, changelogs), a broken file is a BadRecord too, as long as
   it is not the only one. A wrong checksum in an archive breaks the archive.
-- Files that are no feed come as BadRecord of the feed beside them. A record dated later than
+- Files that are not a feed come as BadRecord of the feed beside them. A record dated later than
   `latest`, where that is given, is one too.
 - Advisory ids are not unique within a feed: updateinfo repeats them, OSV zips overlap. One entry
   of the Debian tracker is an Advisory `DEBIAN-CVE-…` (or `TEMP-…`, without CVEs) for one source

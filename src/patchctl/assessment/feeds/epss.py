@@ -40,7 +40,7 @@ def _row(line: str, location: str) -> ExploitChance | BadRecord:
     try:
         score, percentile = float(fields[1]), float(fields[2])
     except ValueError:
-        return BadRecord(place=location, reason="score or percentile is no number")
+        return BadRecord(place=location, reason="score or percentile is not a number")
     # Written so that NaN fails too.
     if not (0 <= score <= 1 and 0 <= percentile <= 1):
         return BadRecord(place=location, reason="score or percentile is not from 0 to 1")

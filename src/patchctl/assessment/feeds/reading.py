@@ -77,14 +77,14 @@ class Feed:
     def records(self) -> Iterator[FeedRecord]:
         """Read from the beginning; may be called again. Raises InvalidInputError in the middle
         where the file is cut short or breaks a limit: then keep nothing of this reading. Files
-        beside the feed that are no feed come as BadRecord, at the end."""
+        beside the feed that are not a feed come as BadRecord, at the end."""
         self._feed_date = FeedDate(self._latest)
         yield from self._records(self._feed_date)
         yield from self.skipped.records()
 
 
 class SkippedFiles:
-    """Files that are no feed: all of them counted, the first thousand kept."""
+    """Files that are not a feed: all of them counted, the first thousand kept."""
 
     def __init__(self) -> None:
         self.first: list[BadRecord] = []
@@ -106,12 +106,12 @@ class SkippedFiles:
         """A record for each file; those beyond the first thousand have no place."""
         yield from self.first
         for _ in range(self.count - len(self.first)):
-            yield BadRecord(place="", reason="one of many files that are no feed")
+            yield BadRecord(place="", reason="one of many files that are not a feed")
 
 
 class Reading:
-    """The feeds at a path. `skipped` names at most 1,000 files that are no feed, `skipped_count` is
-    the number of all; both are complete when all feeds are iterated. `shown` is the name to show
+    """The feeds at a path. `skipped` names at most 1,000 files that are not a feed, `skipped_count`
+    is the number of all; both are complete when all feeds are iterated. `shown` is the name to show
     for the path. Records dated after `latest` (epoch seconds) are bad; 0: no limit."""
 
     def __init__(

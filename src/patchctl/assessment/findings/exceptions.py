@@ -174,7 +174,7 @@ def complaints(
                 Complaint(id=exception.id, problem=ExceptionProblem.EXPLOITED, detail=detail)
             )
         if not waivers.matched[exception.id]:
-            detail = "fits no finding: mended, not discovered yet, or a name is wrong"
+            detail = "fits no finding: fixed, not discovered yet, or a name is wrong"
             problems.append(
                 Complaint(id=exception.id, problem=ExceptionProblem.UNUSED, detail=detail)
             )

@@ -25,7 +25,7 @@ def duplicates(context: Context) -> Iterator[Finding]:
             yield error(
                 "duplicate-address",
                 f"hosts {some(names)} have one address, {key[0]} port {key[1]}",
-                "keep one of them, or mend ansible_host and ansible_port",
+                "keep one of them, or fix ansible_host and ansible_port",
                 context.where(names[1]),
                 *names,
             )
@@ -110,6 +110,6 @@ def _problems(value: Any, known: Mapping[str, Any]) -> Iterator[Problem]:
         except ValueError as error:
             yield Problem(
                 code="broken-template",
-                message=f"is no template that Ansible can read: {error}",
-                hint="mend the template",
+                message=f"is not a template that Ansible can read: {error}",
+                hint="fix the template",
             )

@@ -54,7 +54,7 @@ def groups_of_rules(context: Context) -> Iterator[Finding]:
                 yield error(
                     "unknown-group",
                     f"rule {number + 1} names the group {group}, which the inventory has not",
-                    "mend the name, or take it out",
+                    "fix the name, or take it out",
                     context.settings_line(("assign", "rules", number, "groups", position)),
                 )
     for number, probe in enumerate(context.probes):
@@ -63,7 +63,7 @@ def groups_of_rules(context: Context) -> Iterator[Finding]:
                 yield error(
                     "unknown-group",
                     f"probe {probe.name} names the group {group}, which the inventory has not",
-                    "mend the name, or take it out",
+                    "fix the name, or take it out",
                     context.settings_line(("probes", number, "groups", position)),
                 )
 

@@ -222,7 +222,7 @@ def day(text: str, now_s: int) -> str:
         return date.fromisoformat(text).isoformat()
     except ValueError:
         raise InvalidInputError(
-            f"--as-of {text}: is no date", hint="write it as 2026-01-31"
+            f"--as-of {text}: is not a valid date", hint="write it as 2026-01-31"
         ) from None
 
 

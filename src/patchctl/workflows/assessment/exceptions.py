@@ -32,7 +32,8 @@ def last_day(text: str, today: str) -> str:
         day = start + timedelta(days=int(days[1])) if days else date.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"--expires {text}: is no day", hint="write it as 2027-01-31, or as 90d from today"
+            f"--expires {text}: is not a valid date",
+            hint="write it as 2027-01-31, or as 90d from today",
         ) from None
     if day < start:
         raise UsageError(f"--expires {text}: is past, so the exception would never hold")

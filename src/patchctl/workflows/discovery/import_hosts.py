@@ -107,10 +107,10 @@ class _Import:
             self._complain(index, "", str(error))
             return None
         if not grammar.fits("host", host.name):
-            self._complain(index, "", f"name: {host.name[:60]!r} is no host name")
+            self._complain(index, "", f"name: {host.name[:60]!r} is not a host name")
             return None
         if (first := self._seen.setdefault(host.name, index)) != index:
-            self._complain(index, host.name, f"stands twice, also as hosts[{first}]")
+            self._complain(index, host.name, f"is listed twice, also as hosts[{first}]")
             return None
         host_facts = facts(
             host,

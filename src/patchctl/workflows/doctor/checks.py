@@ -176,7 +176,7 @@ class Doctor(Generic[W]):
         except PatchctlError as error:
             return None, list(doctor_workspace.from_error("inventory", error))
         warnings = [
-            doctor_workspace.check("", "inventory", CheckStatus.WARN, line, "mend the source")
+            doctor_workspace.check("", "inventory", CheckStatus.WARN, line, "fix the source")
             for line in loaded.warnings
         ]
         return loaded.fleet, warnings

@@ -28,11 +28,11 @@ _ANSWER_CHECKS = ("package-manager", "disk", "clock", "updaters")
 
 _HINTS = {
     Stage.INVENTORY: "give --vault-id, or set ansible.vault_password_file in patchctl.yml",
-    Stage.RESOLVE: "mend ansible_host, DNS, or ssh's configuration",
+    Stage.RESOLVE: "fix ansible_host, DNS, or ssh's configuration",
     Stage.CONNECT: "is it up, is ansible_port right, does a firewall or a jump host stand between?",
     Stage.HOST_KEY: "`patchctl doctor --learn-host-keys`, after comparing the fingerprint",
     Stage.LOGIN: "check ansible_user, the key (ssh-add -l, --private-key), authorized_keys there",
-    Stage.PRIVILEGE: "set ansible_become, give -K or ansible.become_password_file, mend sudoers",
+    Stage.PRIVILEGE: "set ansible_become, give -K or ansible.become_password_file, fix sudoers",
     Stage.ANSWER: "log in and run `sh -c id` as patchctl would; a login shell that is slow or"
     " prints without end does this",
 }
@@ -97,7 +97,7 @@ def _without_facts(look: Look) -> Iterator[Check]:
         hint = (
             "take it out of the inventory, or see why its package manager is missing there"
             if look.code is ReasonCode.NO_MANAGER
-            else "run `dpkg-query -W` or `rpm -qa` there and mend the package database"
+            else "run `dpkg-query -W` or `rpm -qa` there and fix the package database"
         )
         yield _check(host, _ANSWER_CHECKS[0], FAIL, reason, hint)
         yield from (_check(host, name, SKIPPED, "not told") for name in _ANSWER_CHECKS[1:])

@@ -42,7 +42,7 @@ def owner(problems: Iterable[Problem], *, trusted: bool) -> Iterator[Check]:
         yield check(problem.path, "owner", WARN if trusted else FAIL, problem.message, problem.hint)
     if len(distinct) > _SHOWN:
         text = f"{len(distinct) - _SHOWN} more paths are not yours alone"
-        yield check("", "owner", WARN if trusted else FAIL, text, "mend the first ones")
+        yield check("", "owner", WARN if trusted else FAIL, text, "fix the first ones")
 
 
 def lint(report: LintReport) -> Iterator[Check]:
@@ -98,7 +98,7 @@ def state(root: Path, folder: Path, lost: str, network: str, ask: Ask) -> Iterat
         hint = "name a folder of a local disk in PATCHCTL_STATE or `state:`"
         yield check(where, "state", WARN, f"lies on {network}, where SQLite's locks may fail", hint)
     if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
-        hint = "mend its owner and mode, or name another folder"
+        hint = "fix its owner and mode, or name another folder"
         yield check(where, "state", FAIL, "you may not write it", hint)
     elif folder.is_dir() and folder.stat().st_mode & 0o077:
         yield check(where, "state", WARN, "others can look into it", f"chmod 700 {folder}")

@@ -86,12 +86,12 @@ def outdated_lines(feeds: Iterable[FeedInfo]) -> tuple[str, ...]:
     imported = [feed for feed in outdated if not feed.address]
     remedies = []
     if fetched:
-        remedies.append(f"`patchctl feeds update` mends {some(fetched, 5)}")
+        remedies.append(f"`patchctl feeds update` fixes {some(fetched, 5)}")
     if imported:
         asked = any(feed.kind is FeedKind.UPDATEINFO for feed in imported)
         hosts = " or `patchctl feeds update --from-hosts`" if asked else ""
         remedies.append(
-            f"`patchctl feeds import` of the files{hosts} mends"
+            f"`patchctl feeds import` of the files{hosts} fixes"
             f" {some([feed.name for feed in imported], 5)}"
         )
     return (f"feeds were read by an older patchctl: {'; '.join(remedies)}",) if remedies else ()

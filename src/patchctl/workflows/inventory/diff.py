@@ -79,7 +79,7 @@ class Differ:
         self, revision: str, before: Side, after: Side, plans: Iterable[StoredPlan]
     ) -> InventoryDiff:
         """Return what the working tree `after` changes. Raises InvalidInputError where a side
-        cannot be read, or the working tree has contradictory rings; only there they can be mended.
+        cannot be read, or the working tree has contradictory rings; only there they can be fixed.
         """
         left_out = _left_out(before, after, self.static, run=self.run_sources)
         names = {source.source for source in left_out}

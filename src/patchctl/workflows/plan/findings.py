@@ -39,12 +39,12 @@ def by_findings(
     *,
     limit: str = "",
 ) -> Selection:
-    """A selection by findings; None is not asked for. Raises UsageError for what is no CVE,
+    """A selection by findings; None is not asked for. Raises UsageError for what is not a CVE,
     decision or date, an empty word of a script too."""
     ids = tuple(sorted({cve.strip().upper() for cve in cves}))
     for cve in ids:
         if not grammar.fits("CVE", cve):
-            raise UsageError(f"--cve {cve!r}: is no CVE", hint="write it as CVE-2024-6387")
+            raise UsageError(f"--cve {cve!r}: is not a CVE", hint="write it as CVE-2024-6387")
     word = (decision or "").strip().lower().replace("-", "_")
     if decision is not None and word not in _DECISIONS:
         raise UsageError(
@@ -56,7 +56,7 @@ def by_findings(
             day = date.fromisoformat(due_before).isoformat()
         except ValueError:
             raise UsageError(
-                f"--due-before {due_before!r}: is no date", hint="write it as 2026-01-31"
+                f"--due-before {due_before!r}: is not a valid date", hint="write it as 2026-01-31"
             ) from None
     return Selection(
         mode=SelectionMode.FINDINGS, limit=limit, cves=ids, decision=word, due_before=day

@@ -55,7 +55,7 @@ def check_named(named: str, plan: Plan | None) -> None:
     """Raise UsageError where `--trust-plan` names no whole digest, or not that of the plan."""
     if not grammar.fits("digest", named):
         raise UsageError(
-            f"--trust-plan {named[:80]!a} is no whole digest",
+            f"--trust-plan {named[:80]!a} is not a whole digest",
             hint="give `sha256:` and all 64 hex digits, as `patchctl plan show -o json` has them",
         )
     if plan is None:

@@ -84,7 +84,7 @@ class Rollouts:
         refuse_without_digests(plan.body)
         self.hooks(plan)
         self.check(plan_files(plan))
-        # Before anything is stored: a damaged log must be mended first.
+        # Before anything is stored: a damaged log must be fixed first.
         AuditWriter(self.audit, self.database).catch_up()
         run = ids.run_id(self.clock.now_ms(), os.urandom(ids.RANDOM_BYTES))
         with self.database.write():
@@ -209,7 +209,7 @@ class Rollouts:
     def retry(
         self, run: str, *, reason: str = "", hosts: Sequence[str] = (), wait: bool = True
     ) -> RunView:
-        """Try failed and mended hosts of a run again, each in a new attempt. Then the run is in its
+        """Try failed and fixed hosts of a run again, each in a new attempt. Then the run is in its
         earlier state again.
 
         Raises what `resume` raises, ConflictError also for a host that may not be tried again,
@@ -408,7 +408,7 @@ def _cut_short(run: str) -> Iterator[None]:
     except (PatchctlError, OSError) as error:
         raise CutShortError(
             f"run {run} was cut short: {error}",
-            hint=f"mend that, then `patchctl rollout resume {run}`",
+            hint=f"fix that, then `patchctl rollout resume {run}`",
         ) from error
 
 

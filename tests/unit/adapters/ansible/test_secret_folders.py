@@ -109,7 +109,10 @@ class TestThePlace:
 
     @pytest.mark.parametrize(
         ("value", "why"),
-        [("somewhere", "is no absolute path"), ("/no/such/place", "cannot be used: No such file")],
+        [
+            ("somewhere", "is not an absolute path"),
+            ("/no/such/place", "cannot be used: No such file"),
+        ],
     )
     def test_one_that_is_none_is_passed_over(
         self, value: str, why: str, monkeypatch: pytest.MonkeyPatch

@@ -206,7 +206,7 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_is_missing(
         numbers = sequence(database)
         assert numbers == list(range(1, len(numbers) + 1))
         assert len(numbers) >= acknowledged
-        # Also before anybody has mended it, the log is no false alarm.
+        # Also before anybody has fixed it, the log is no false alarm.
         assert audit.verify(AuditFiles(tmp_path / "audit"), lambda: database).ok
     AuditWriter(AuditFiles(tmp_path / "audit"), database).catch_up()
     verdict = audit.verify(AuditFiles(tmp_path / "audit"), lambda: database)

@@ -118,7 +118,7 @@ def test_a_step_that_fails_takes_the_steps_before_it_back(
     assert content(file) == before == content(backup(file, version))
 
 
-def test_the_older_patchctl_still_reads_what_was_left_and_mended_steps_go_on(
+def test_the_older_patchctl_still_reads_what_was_left_and_fixed_steps_go_on(
     tmp_path: Path, newer: Newer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, version = old_state(tmp_path / "state.db"), schema.VERSION

@@ -1,4 +1,4 @@
-"""Untrusted feeds: broken ones, hostile ones, and files that are no feeds."""
+"""Untrusted feeds: broken ones, hostile ones, and files that are not a feeds."""
 
 import gzip
 import tracemalloc

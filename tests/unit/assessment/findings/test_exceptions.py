@@ -163,7 +163,7 @@ class TestCheck:
             f"EX-1: does not hold for what is known to be exploited (KEV): {CVE}"
         ]
         assert self.checked(exception(hosts=("db-*",))) == [
-            "EX-1: fits no finding: mended, not discovered yet, or a name is wrong"
+            "EX-1: fits no finding: fixed, not discovered yet, or a name is wrong"
         ]
 
     def test_several_problems_of_one_are_all_told(self) -> None:

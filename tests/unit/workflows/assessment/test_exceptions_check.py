@@ -111,7 +111,7 @@ def test_check_tells_what_needs_attention(root: Path, capsys: pytest.CaptureFixt
     assert out.splitlines() == [
         f"kev: does not hold for what is known to be exploited (KEV): {EXPLOITED}",
         "old: expired on 2026-01-31: its findings are open again",
-        "gone: fits no finding: mended, not discovered yet, or a name is wrong",
+        "gone: fits no finding: fixed, not discovered yet, or a name is wrong",
     ]
     assert "4 exceptions against the findings of 2 hosts" in err
     assert "3 need attention" in err

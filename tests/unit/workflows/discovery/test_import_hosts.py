@@ -126,14 +126,14 @@ def test_packages_are_shared_between_hosts(path: Path) -> None:
             "hosts[1]: Expected `array`, got `null` - at `$.packages`",
         ),
         ({"name": "a"}, "hosts[1]: Object missing required field `os`"),
-        (host("web1"), "hosts[1] (web1): stands twice, also as hosts[0]"),
-        (host("-x"), "hosts[1]: name: '-x' is no host name"),
-        (host("{{ 7*7 }}"), "hosts[1]: name: '{{ 7*7 }}' is no host name"),
-        (host("a", {"id": ""}), "hosts[1] (a): os.id: '\\x00' is no plain text"),
-        (host("a", {"id": "a\x1b[31m"}), "hosts[1] (a): os.id: 'a\\x1b[31m' is no plain text"),
+        (host("web1"), "hosts[1] (web1): is listed twice, also as hosts[0]"),
+        (host("-x"), "hosts[1]: name: '-x' is not a host name"),
+        (host("{{ 7*7 }}"), "hosts[1]: name: '{{ 7*7 }}' is not a host name"),
+        (host("a", {"id": ""}), "hosts[1] (a): os.id: '\\x00' is not plain text"),
+        (host("a", {"id": "a\x1b[31m"}), "hosts[1] (a): os.id: 'a\\x1b[31m' is not plain text"),
         (
             host("a", kernel_running="x\ny"),
-            "hosts[1] (a): kernel_running: 'x\\ny' is no plain text",
+            "hosts[1] (a): kernel_running: 'x\\ny' is not plain text",
         ),
         (
             host("a", ALMA, BASH, {**BASH, "version": "not a version"}),
@@ -224,7 +224,7 @@ class TestCommandLine:
     ) -> None:
         path.write_text(json.dumps({"hosts": [host("far1"), host("far1")]}))
         assert self.run(root, "--import", str(path)) == 2
-        assert "hosts[1] (far1): stands twice" in capsys.readouterr().err
+        assert "hosts[1] (far1): is listed twice" in capsys.readouterr().err
         assert not (root / ".patchctl" / "state.db").exists()
         assert self.run(root, "--import", str(path / "x")) == 2
         assert self.run(root, "--import", str(path), "--refresh") == 2

@@ -343,4 +343,4 @@ def test_what_hosts_have_in_common_stands_once() -> None:
         " ok web5",
     ]
     assert len(doctor_view.lines(report, every=True)) == 1 + 5 * 2 + 1
-    assert doctor_view.closing(report) == "6 checks, 6 hosts, 1.0 s: 5 to mend"
+    assert doctor_view.closing(report) == "6 checks, 6 hosts, 1.0 s: 5 to fix"

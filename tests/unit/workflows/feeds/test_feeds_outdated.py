@@ -25,7 +25,7 @@ HOSTS = {
         }
     ]
 }
-UPDATE = "feeds were read by an older patchctl: `patchctl feeds update` mends osv-almalinux"
+UPDATE = "feeds were read by an older patchctl: `patchctl feeds update` fixes osv-almalinux"
 
 
 def age(root: Path) -> None:
@@ -97,14 +97,14 @@ def feed(name: str, kind: FeedKind, **more: Any) -> FeedInfo:
     return FeedInfo(name=name, kind=kind, entries=1, digest="", imported=0, **more)
 
 
-def test_feeds_of_files_and_hosts_are_named_with_what_mends_them() -> None:
+def test_feeds_of_files_and_hosts_are_named_with_what_fixes_them() -> None:
     feeds = [
         feed("debian-tracker", FeedKind.DEBIAN_TRACKER, address="https://x"),
         feed("osv-suse", FeedKind.OSV),
     ]
     assert outdated_lines(feeds) == (
-        "feeds were read by an older patchctl: `patchctl feeds update` mends debian-tracker;"
-        " `patchctl feeds import` of the files mends osv-suse",
+        "feeds were read by an older patchctl: `patchctl feeds update` fixes debian-tracker;"
+        " `patchctl feeds import` of the files fixes osv-suse",
     )
     (line,) = outdated_lines([feed(ALMA, FeedKind.UPDATEINFO)])
     assert "`patchctl feeds update --from-hosts`" in line

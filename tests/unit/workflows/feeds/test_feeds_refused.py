@@ -352,7 +352,7 @@ def test_what_is_not_read_is_named(tmp_path: Path, content: bytes, reason: str) 
         list(only(path).records())
 
 
-# --- files that are no feed -----------------------------------------------------------------------
+# --- files that are not a feed ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["zip", "tar", "folder"])

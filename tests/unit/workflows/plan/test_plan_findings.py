@@ -124,15 +124,20 @@ def wanted(done: Selected) -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("cves", "decision", "due", "says"),
     [
-        (["openssl"], None, None, "--cve 'OPENSSL': is no CVE; write it as CVE-2024-6387"),
-        (["CVE-2024-1 "], None, None, "--cve 'CVE-2024-1': is no CVE"),
-        ([""], None, None, "--cve '': is no CVE"),
+        (["openssl"], None, None, "--cve 'OPENSSL': is not a CVE; write it as CVE-2024-6387"),
+        (["CVE-2024-1 "], None, None, "--cve 'CVE-2024-1': is not a CVE"),
+        ([""], None, None, "--cve '': is not a CVE"),
         ([], "urgent", None, "--decision 'urgent': no such decision; it takes act, out_of_cycle"),
         ([], "defer", None, "--decision 'defer': no such decision"),
         ([], "", None, "--decision '': no such decision"),
-        ([], None, "31.1.2026", "--due-before '31.1.2026': is no date; write it as 2026-01-31"),
-        ([], None, "2026-02-30", "--due-before '2026-02-30': is no date"),
-        ([], None, "", "--due-before '': is no date"),
+        (
+            [],
+            None,
+            "31.1.2026",
+            "--due-before '31.1.2026': is not a valid date; write it as 2026-01-31",
+        ),
+        ([], None, "2026-02-30", "--due-before '2026-02-30': is not a valid date"),
+        ([], None, "", "--due-before '': is not a valid date"),
     ],
 )
 def test_what_makes_no_sense_is_said_in_one_line(

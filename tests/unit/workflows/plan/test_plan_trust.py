@@ -78,7 +78,7 @@ def test_no_other_file_runs_and_the_refusal_has_the_command(plan: Plan) -> None:
     ],
 )
 def test_a_part_of_a_digest_names_nothing(plan: Plan, change: Callable[[str], str]) -> None:
-    with pytest.raises(UsageError, match="is no whole digest"):
+    with pytest.raises(UsageError, match="is not a whole digest"):
         judge(made=True).judge(FoundPlan(plan, FILE), change(plan.digest), "x")
 
 
@@ -311,7 +311,7 @@ def test_the_environment_can_name_it_too(
     monkeypatch.setenv("PATCHCTL_TRUST_PLAN", plan.digest)
     assert EXPIRED in say(workspace, capsys, "plans/x.lock", "--yes")
     monkeypatch.setenv("PATCHCTL_TRUST_PLAN", plan.digest[:20])
-    assert "is no whole digest" in say(workspace, capsys, "plans/x.lock", "--yes")
+    assert "is not a whole digest" in say(workspace, capsys, "plans/x.lock", "--yes")
     monkeypatch.setenv("PATCHCTL_TRUST_PLAN", "")
     assert "nothing vouches" in say(workspace, capsys, "plans/x.lock", "--yes")
 
