@@ -100,6 +100,24 @@ def timestamp(seconds: int) -> str:
     return f"{_utc(seconds):%Y-%m-%dT%H:%M:%SZ}" if seconds else ""
 
 
+def read_day(written: str | None) -> str:
+    """Return the day of a time that `timestamp` made, `-` for None.
+
+    >>> read_day("2026-11-23T12:10:05Z"), read_day(None)
+    ('2026-11-23', '-')
+    """
+    return written[:10] if written else "-"
+
+
+def read_moment(written: str) -> str:
+    """Return a time that `timestamp` made as `moment` has it.
+
+    >>> read_moment("2026-11-23T12:10:05Z")
+    '2026-11-23 12:10 UTC'
+    """
+    return moment(int(datetime.fromisoformat(written).timestamp()))
+
+
 def _utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
