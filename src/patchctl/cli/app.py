@@ -29,6 +29,7 @@ from .state import State
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write a commented workspace to begin with."),
     "doctor": ("doctor", "Check this machine, the workspace and every host; say what to fix."),
+    "status": ("status", "The whole fleet by what is stored: updates, findings, reboots."),
     "inventory": ("inventory", "The merged fleet and its rings."),
     "discover": ("discover", "Learn everything about every host in one round trip."),
     "feeds": ("feeds", "Vulnerability data: fetch, import, how old it is."),

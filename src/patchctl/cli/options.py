@@ -10,14 +10,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..report.formats import Format
+from ..report.formats import Format, of_any_view
 from . import completion, output
 from .state import state
 
 if TYPE_CHECKING:
     from ..wiring.workspace import Access, Workspace
 
-Output = Annotated[Format, typer.Option("-o", "--output", help="Form of the result.")]
+Output = Annotated[
+    Format,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="table|json|yaml",
+        callback=of_any_view,
+        help="Form of the result.",
+    ),
+]
+# For verbs whose view is a `RowsView`.
+RowsOutput = Annotated[Format, typer.Option("-o", "--output", help="Form of the result.")]
 Exclude = Annotated[
     list[str] | None,
     typer.Option(

@@ -124,7 +124,10 @@ class Screen:
 
 
 def show(view: "View", form: "Format", *, quiet: bool = False) -> None:
-    """Print a view in the requested format; `quiet` leaves out its notes."""
+    """Print a view in the requested format; `quiet` leaves out its notes.
+
+    Raises UsageError where the view cannot be shown in that format.
+    """
     from ..report.formats import RENDERERS
 
     RENDERERS[form].render(view, Screen(quiet=quiet))

@@ -42,6 +42,20 @@ class HostHistory(Model):
     facts_digest: str
 
 
+class LastLook(Model):
+    """How the newest discovery or import of a host ended. `taken` is epoch seconds UTC, `snapshot`
+    its id. `facts_digest` is that of the host's newest facts, empty where it never had any;
+    `facts_snapshot` is the snapshot that they came with."""
+
+    host: str
+    snapshot: str
+    taken: int
+    status: HostStatus
+    reason: str
+    facts_digest: str = ""
+    facts_snapshot: str = ""
+
+
 class KnownHost(Model):
     """The newest facts of a host. `taken` is epoch seconds UTC. `imported`: they came from a file
     (`discover --import`), so the host need not be in the inventory. `software` is equal

@@ -134,6 +134,24 @@ def until(seconds: int, now: int) -> str:
     return f"until {moment(seconds)} ({span(seconds - now)} left)"
 
 
+def read_day(written: str | None) -> str:
+    """Return the day of a time that `timestamp` made, `-` for None.
+
+    >>> read_day("2026-11-23T12:10:05Z"), read_day(None)
+    ('2026-11-23', '-')
+    """
+    return written[:10] if written else "-"
+
+
+def read_moment(written: str) -> str:
+    """Return a time that `timestamp` made as `moment` has it.
+
+    >>> read_moment("2026-11-23T12:10:05Z")
+    '2026-11-23 12:10 UTC'
+    """
+    return moment(seconds_of(written))
+
+
 def _utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 

@@ -43,5 +43,9 @@ class Renderer(Protocol):
     def live(self) -> bool:
         """Whether the format is for a person, who may watch a run while it goes on."""
 
+    @property
+    def rows_only(self) -> bool:
+        """Whether it can only render a `RowsView`."""
+
     def render(self, view: View, screen: Screen) -> None:
         """Write the whole view."""

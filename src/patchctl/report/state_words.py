@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from ..models.assessment import FindingState
+from ..models.fleet_status import Gap
 from ..models.verification import VerifiedState
 
 # By class, since classes share values: `not_effective` of a finding is not that of a host.
@@ -16,6 +17,15 @@ _WORDS: Mapping[type[StrEnum], Mapping[str, str]] = {
         FindingState.WONT_FIX: "vendor will not fix",
     },
     VerifiedState: {VerifiedState.OPEN: "CVEs open"},
+    Gap: {
+        Gap.LOOK_FAILED: "last look failed",
+        Gap.OLD_LOOK: "last look is old",
+        Gap.UPDATES_UNREAD: "pending updates not read",
+        Gap.REPOSITORIES: "repositories not read or old",
+        Gap.REBOOT_UNREAD: "reboot and restarts not read",
+        Gap.NO_FEED: "no feed about its system",
+        Gap.STALE_FEED: "feeds too old",
+    },
 }
 # States of runs, hosts and stages. They use the command line's word "undo".
 _OF_RUNS: Mapping[str, str] = {

@@ -10,6 +10,7 @@ class JsonRenderer:
     """Writes one line of JSON. Data that is too large for memory is written in parts."""
 
     live = False
+    rows_only = False
 
     def render(self, view: View, screen: Screen) -> None:
         """Write the data to stdout."""
@@ -25,6 +26,7 @@ class YamlRenderer:
     """Writes the same data as YAML, for people who read it."""
 
     live = False
+    rows_only = False
 
     def render(self, view: View, screen: Screen) -> None:
         """Write the data to stdout."""

@@ -13,6 +13,7 @@ class TextRenderer:
     """Writes tables in columns. Cleans each cell and line here, and only here."""
 
     live = True
+    rows_only = False
 
     def render(self, view: View, screen: Screen) -> None:
         """Write results to stdout as they are made, and notes and problems to stderr."""

@@ -81,6 +81,21 @@ class StreamedView(View):
         """Return the JSON of `data`, part by part."""
 
 
+Cell = str | int | float | bool | None
+
+
+class RowsView(View):
+    """A result that is rows of equal fields, so that it can be CSV too."""
+
+    @abstractmethod
+    def fields(self) -> Sequence[str]:
+        """Return the names of the fields. Fields may be added at the end, never renamed."""
+
+    @abstractmethod
+    def rows(self) -> Iterable[Sequence[Cell]]:
+        """Return the values of each row; None where there is no value or it is not known."""
+
+
 class Aside(View):
     """Text for people that is not a result. Programs get nothing."""
 

@@ -64,8 +64,10 @@ def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] |
     """Return the inputs of an assessment, and the names of the hosts of `limit`, None for all."""
     database = workspace.database(create=False)
     hosts_known = list(database.snapshots.latest_of_every_host())
-    fleet = _fleet(workspace, imported=any(host.imported for host in hosts_known))
-    names = limited(workspace, _with_imported(fleet, hosts_known), limit) if limit else None
+    fleet = fleet_or_none(workspace, imported=any(host.imported for host in hosts_known))
+    names = (
+        limited(workspace, with_imported(fleet, _imported(hosts_known)), limit) if limit else None
+    )
     parts = _parts(workspace, fleet, hosts_known, database.snapshots.undiscovered)
     return parts, names
 
@@ -109,7 +111,7 @@ def _earlier(stored: Snapshots, host: str, moment: int) -> HostFacts | None:
     return None
 
 
-def _fleet(workspace: Workspace, *, imported: bool) -> Fleet:
+def fleet_or_none(workspace: Workspace, *, imported: bool) -> Fleet:
     """Return the fleet; an empty one is enough where hosts were imported."""
     try:
         return load(workspace).fleet
@@ -119,13 +121,18 @@ def _fleet(workspace: Workspace, *, imported: bool) -> Fleet:
         return Fleet(hosts=(), groups=(), sources=(), rings=(), digest="")
 
 
-def _with_imported(fleet: Fleet, hosts_known: Iterable[KnownHost]) -> Fleet:
-    """Return the fleet with imported hosts added, so that patterns can name them too."""
+def _imported(hosts_known: Iterable[KnownHost]) -> Iterable[str]:
+    return (host.name for host in hosts_known if host.imported)
+
+
+def with_imported(fleet: Fleet, names: Iterable[str]) -> Fleet:
+    """Return the fleet with hosts of these names added, which came from a file, so that patterns
+    can name them too."""
     known = {host.name for host in fleet.hosts}
     imported = [
-        Host(name=host.name, ring=None, ring_reason="imported", groups=("all",), variables={})
-        for host in hosts_known
-        if host.imported and host.name not in known
+        Host(name=name, ring=None, ring_reason="imported", groups=("all",), variables={})
+        for name in names
+        if name not in known
     ]
     hosts = tuple(sorted((*fleet.hosts, *imported), key=lambda host: host.name))
     return structs.replace(fleet, hosts=hosts)

@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     **{stage: {"models", "errors"} for stage in STAGES},
     "discovery": {"models", "protocol"},
     "plan": {"models", "errors", "protocol"},
-    "report": {"models"},
+    "report": {"models", "errors"},
     "executors": {"models", "errors", "protocol", "adapters", "plan"},
     "lab": {"models", "errors", "adapters"},
     # Adapters are given to a workflow by wiring, through Protocols.

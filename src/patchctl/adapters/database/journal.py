@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 from ...errors import ConflictError, IntegrityError, NotFoundError
 from ...models import canonical
 from ...models.audit import StoredEntry
-from ...models.journal import Event, JournalEntry, RunMoved
+from ...models.journal import Event, HostMoved, JournalEntry, RunMoved
+from ...models.rollout import HostState
 from .schema import counter, journal
 from .schema import run as runs
 from .transactions import Transactions
@@ -43,6 +44,24 @@ class JournalReader:
         """Entries of all runs with `seq` greater than `after`, oldest first."""
         for seq, run, at, event in self._pages(select(*_COLUMNS), after):
             yield StoredEntry(seq=seq, run=run, at=at, event=event)
+
+    def patched(self) -> dict[str, int]:
+        """Host -> when its last patching succeeded that no undo took back, epoch seconds UTC."""
+        ends: dict[tuple[str, str], tuple[int, bool]] = {}
+        # The words of a text inside an event are escaped, so only a state fits.
+        moved = journal.c.event.like('%"kind":"host-moved"%') & (
+            journal.c.event.like('%"to":"succeeded"%') | journal.c.event.like('%"to":"roll%')
+        )
+        for row in self._pages(select(*_COLUMNS).where(moved), 0):
+            entry = _entry(row)
+            if isinstance(entry.event, HostMoved):
+                succeeded = entry.event.to is HostState.SUCCEEDED
+                ends[entry.event.host, entry.run] = (entry.at // 1000, succeeded)
+        patched: dict[str, int] = {}
+        for (host, _), (at, succeeded) in ends.items():
+            if succeeded:
+                patched[host] = max(at, patched.get(host, 0))
+        return patched
 
     def _pages(self, query: Select[Any], after: int) -> Iterator[Any]:
         ordered = query.order_by(journal.c.seq).limit(_PAGE)

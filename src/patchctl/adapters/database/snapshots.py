@@ -15,7 +15,7 @@ from ...models import canonical
 from ...models.facts import HostFacts, OsRelease
 from ...models.ids import IMPORT_PREFIX
 from ...models.snapshot import HostResult, HostStatus, Snapshot, SnapshotSummary
-from ...models.state import HostHistory, KnownHost
+from ...models.state import HostHistory, KnownHost, LastLook
 from .blobs import FactsParts, Loader, os_of, split
 from .records import RecordReader, RecordWriter
 from .schema import blob, facts, snapshot, snapshot_host
@@ -141,6 +141,24 @@ class Snapshots:
                     )
                 loader.forget_systems()
 
+    def last_looks(self) -> builtins.list[LastLook]:
+        """How the last look at every host ended, by name; reads no facts."""
+        with self._transactions.read() as connection:
+            newest = {row.host: row for row in connection.execute(_newest_facts())}
+            rows = connection.execute(_newest_rows()).all()
+        return [
+            LastLook(
+                host=row.host,
+                snapshot=row.id,
+                taken=row.taken,
+                status=HostStatus(row.status),
+                reason=row.reason,
+                facts_digest=newest[row.host].facts if row.host in newest else "",
+                facts_snapshot=newest[row.host].id if row.host in newest else "",
+            )
+            for row in rows
+        ]
+
     def undiscovered(self) -> dict[str, str]:
         """Host -> why its latest discovery failed, for every host where it did."""
         latest = (
@@ -191,6 +209,24 @@ def _newest_facts() -> Any:
     )
     return (
         select(snapshot_host.c.host, snapshot_host.c.facts, snapshot.c.id, snapshot.c.taken)
+        .join(
+            newest,
+            (snapshot_host.c.host == newest.c.host) & (snapshot_host.c.snapshot == newest.c.number),
+        )
+        .join(snapshot, snapshot.c.number == snapshot_host.c.snapshot)
+        .order_by(snapshot_host.c.host)
+    )
+
+
+def _newest_rows() -> Any:
+    """The row of the newest snapshot of each host, with the snapshot's id and time."""
+    newest = (
+        select(snapshot_host.c.host, func.max(snapshot_host.c.snapshot).label("number"))
+        .group_by(snapshot_host.c.host)
+        .subquery()
+    )
+    return (
+        select(snapshot_host, snapshot.c.id, snapshot.c.taken)
         .join(
             newest,
             (snapshot_host.c.host == newest.c.host) & (snapshot_host.c.snapshot == newest.c.number),

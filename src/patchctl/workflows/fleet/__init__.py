@@ -1,0 +1,1 @@
+"""The fleet by what is stored, without looking at hosts."""
