@@ -43,7 +43,7 @@ from patchctl.models.fleet import Fleet as Inventory
 from patchctl.models.plan import Plan
 from patchctl.models.rollout import HostWork, OutcomeStatus, Shard, ShardEnded, Stage
 from patchctl.wiring.fleet import load
-from patchctl.wiring.plan import find
+from patchctl.wiring.stored import find_plan
 from patchctl.wiring.workspace import Access, Workspace, open_workspace
 
 CHANNELS = ("lib",)  # good-web and main are there from the start
@@ -246,7 +246,7 @@ def plan_of(
     chosen = [word for name in packages for word in ("--package", name)] or ["--security"]
     lab.patchctl("-q", "plan", "create", *chosen, "--out", str(path))
     workspace = open_workspace(lab.workspace, this_process(), Access(forks=lab.forks))
-    plan = find(workspace, str(path)).plan
+    plan = find_plan(workspace, str(path)).plan
     versions = {
         transition.package: (transition.from_, transition.to)
         for cohort in plan.body.cohorts

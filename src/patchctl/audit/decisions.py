@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from ..models.rollout import HostState
-from ..models.states import WORKING
+from ..models.states import AS_PLANNED
 
 # Events of later versions are not among these, so they are shown.
 _STEPS = frozenset(
     {"stage-answered", "shard-started", "shard-process", "shard-over", "controller-took"}
 )
-_AS_PLANNED = WORKING | {HostState.PENDING, HostState.SUCCEEDED}
 
 
 def is_decision(event: dict[str, Any]) -> bool:
@@ -17,5 +15,5 @@ def is_decision(event: dict[str, Any]) -> bool:
     host that did not go as planned."""
     kind = event.get("kind")
     if kind == "host-moved":
-        return event.get("to") not in _AS_PLANNED
+        return event.get("to") not in AS_PLANNED
     return kind not in _STEPS

@@ -65,10 +65,9 @@ LET_GO = KNOWN_END | {H.DEFERRED}
 ASKED_AGAIN = frozenset({H.UNKNOWN, H.DEFERRED})
 # Ended without success; it uses the budget for good.
 COUNTED = frozenset({H.FAILED, H.UNKNOWN, H.ROLLED_BACK, H.ROLLBACK_FAILED, H.ROLLING_BACK})
-# Nothing has been changed on the host yet, and it may lack some of the plan's files.
 # Undone, or being undone: no failure where an operator asked for it.
 UNDONE = frozenset({H.ROLLING_BACK, H.ROLLED_BACK})
-# Nothing is changed on the host yet, and not all of the plan's files are there.
+# Nothing has been changed on the host yet, and it may lack some of the plan's files.
 UNTOUCHED = frozenset({H.PENDING, H.DEFERRED, H.PREFLIGHT, H.PREPARE})
 # The attempt has begun, but its update has not.
 BEFORE_UPDATE = frozenset({H.PREFLIGHT, H.PREPARE, H.DRAIN})
@@ -84,7 +83,11 @@ RETRIED = frozenset({H.FAILED, H.ROLLED_BACK, H.UNKNOWN, H.DEFERRED})
 ENDED_WELL = frozenset({H.SUCCEEDED, H.ROLLED_BACK})
 # What the run did there is still to be undone, where it is to be undone.
 NOT_YET_UNDONE = frozenset({H.PENDING, H.ROLLING_BACK})
-# An operator wants to read why.
+# The summary of a run counts each of them by itself.
+SUMMED_APART = frozenset({H.SUCCEEDED, H.SKIPPED})
+# A host moves so while all goes as the plan says: no decision is made about it.
+AS_PLANNED = WORKING | {H.PENDING, H.SUCCEEDED}
+# An operator needs to read the reason.
 TROUBLE = SETTLED - {H.SUCCEEDED} | {H.DEFERRED}
 
 # --- stages -------------------------------------------------------------------------------------

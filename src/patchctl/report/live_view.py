@@ -17,7 +17,7 @@ from . import rollout_view
 from .columns import width_of
 from .live_hosts import host_lines
 from .live_text import Line, Span, cut, styled, wrap
-from .state_words import state_word
+from .run_endings import ending_word
 
 Clean = Callable[[str], str]
 
@@ -195,7 +195,8 @@ def _waits(blocker: Blocker, status: RunStatus, now: int) -> tuple[str, str]:
         case BlockerKind.SOAK if blocker.until is not None:
             left = span((blocker.until - now) // 1000)
             until = _until(blocker.until, now)
-            return f"waits for time: ring {blocker.what} soaks until {until} ({left} left)", ""
+            promote = f"patchctl rollout promote {run} --reason TEXT"
+            return f"waits for time: ring {blocker.what} soaks until {until} ({left} left)", promote
         case BlockerKind.OPERATOR | BlockerKind.CLOCK:
             why = f", {blocker.reason}" if blocker.reason != status.reason else ""
             return f"waits for a person{why}", resume
@@ -231,13 +232,14 @@ def _rings(status: RunStatus, width: int, room: int, clean: Clean) -> list[Line]
     if not rings:
         return []
     names = max([4, *(len(clean(ring.name)) for ring in rings)])
-    states = max([5, *(len(ring.state.value) for ring in rings)])
+    words = {ring.name: ending_word(ring.state, ring.result) for ring in rings}
+    states = max([5, *map(len, words.values())])
     sizes = max([5, *(len(str(sum(ring.hosts.values()))) for ring in rings)])
     lines: list[Line] = [
         (Span(cut(f"{'RING':{names}}  {'STATE':{states}}  {'HOSTS':>{sizes}}", width), "bold"),)
     ]
     for ring in rings:
-        state = f"  {state_word(ring.state):{states}}"
+        state = f"  {words[ring.name]:{states}}"
         rest = f"  {sum(ring.hosts.values()):>{sizes}}  {rollout_view.counts(ring.hosts)}"
         name = f"{clean(ring.name):{names}}"
         lines.append(

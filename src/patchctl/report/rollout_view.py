@@ -36,6 +36,7 @@ from .view import Aside, Lines, Note, Part, Table, Title, View, all_notes, whole
 _NAMES = 4
 # In a run with more hosts than this, only hosts that did not succeed are shown.
 _TABLE = 50
+_REQUESTS = {CommandKind.APPROVE: "approval", CommandKind.PROMOTE: "promotion"}
 
 
 def blockers(status: RunStatus) -> list[str]:
@@ -362,8 +363,8 @@ class RequestView(View):
     def parts(self) -> Iterator[Part]:
         """When it takes effect, or the next step."""
         if self.status is None:
-            asked = f"run {self.run}: {self.command.value} is asked for"
-            yield Note(f"{asked}; its controller takes it", kept=True)
+            recorded = f"{_REQUESTS.get(self.command, self.command.value)} recorded"
+            yield Note(f"run {self.run}: {recorded}; the running rollout picks it up", kept=True)
         else:
             said = (headline(self.status), *next_step(self.status).splitlines())
             yield from all_notes(said, kept=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..models.rollout import HostState, RunState
 from ..models.run_status import RunStatus
-from ..models.states import AT_REST, COUNTED, ENDED_WELL, IN_FLIGHT, OVER, UNDOING
+from ..models.states import AT_REST, COUNTED, ENDED_WELL, IN_FLIGHT, OVER, SUMMED_APART, UNDOING
 from ..models.words import some, span
 from .rollout_view import RunView, next_step
 from .state_words import state_word
@@ -22,7 +22,7 @@ def summary(status: RunStatus, took_ms: int) -> list[str]:
     failed = COUNTED - ENDED_WELL - IN_FLIGHT if status.state in UNDOING else COUNTED
     later = sorted(failed - {HostState.FAILED})
     after = [f"{states[state]} {state_word(state)}" for state in later if states[state]]
-    others = sorted(AT_REST - failed - {HostState.SUCCEEDED, HostState.SKIPPED})
+    others = sorted(AT_REST - failed - SUMMED_APART)
     working = sum(states[state] for state in IN_FLIGHT - failed)
     how = f" ({', '.join(after)})" if after else ""
     told = [

@@ -70,6 +70,7 @@ UNTOLD = {
     "rollout abort",
     "rollout approve",
     "rollout pause",
+    "rollout promote",
     "rollout watch",
 }
 
