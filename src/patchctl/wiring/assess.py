@@ -23,6 +23,7 @@ from ..workflows.assessment.assess import AssessmentRun, Parts
 from ..workflows.assessment.remediation_status import RemediationStatus
 from ..workflows.assessment.snapshot_findings import known_hosts
 from ..workflows.exclusions import holding
+from .collecting import paused
 from .feeds import stale
 from .fleet import limited, load
 from .runs import rollouts
@@ -39,9 +40,10 @@ def assess(workspace: Workspace, limit: str, fail_on: Iterable[str], as_of: str)
 
 def explain(workspace: Workspace, subject: str, limit: str, as_of: str) -> Explanation:
     """Explain why a host, CVE or package is, or is not, affected."""
-    parts, hosts = parts_of(workspace, limit)
-    today = workflow.day(as_of, now_ms() // 1000)
-    return workflow.explain(parts, subject, hosts, _remediation_status(workspace), today)
+    with paused():
+        parts, hosts = parts_of(workspace, limit)
+        today = workflow.day(as_of, now_ms() // 1000)
+        return workflow.explain(parts, subject, hosts, _remediation_status(workspace), today)
 
 
 def _remediation_status(workspace: Workspace) -> RemediationStatus:
