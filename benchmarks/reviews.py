@@ -26,6 +26,7 @@ from patchctl.cli.caller import this_process
 from patchctl.models import canonical
 from patchctl.models.plan import LeftOut, LeftOutReason, Plan, SnapshotRef
 from patchctl.plan import lockfile
+from patchctl.plan.cohorts import cohort
 from patchctl.plan.freeze import seal
 from patchctl.wiring.assess import assess
 from patchctl.wiring.fleet import load
@@ -73,8 +74,14 @@ def plan_of(hosts: int, root: Path) -> Plan:
     fleet = load(open_workspace(root, this_process())).fleet
     plan = bench_world.plan(fleet, int(time.time()))
     names = sorted(host.name for host in fleet.hosts)
+    cohorts = {row.id: cohort(row.manager, row.transitions, ()) for row in plan.body.cohorts}
     body = structs.replace(
         plan.body,
+        policy="sha256:" + "0" * 64,
+        cohorts=tuple(sorted(cohorts.values(), key=lambda row: row.id)),
+        hosts=tuple(
+            structs.replace(host, cohort=cohorts[host.cohort].id) for host in plan.body.hosts
+        ),
         snapshots=tuple(SnapshotRef(host=name, facts="sha256:" + "ab" * 32) for name in names),
         left_out=tuple(
             LeftOut(

@@ -25,6 +25,7 @@ from ..workflows.assessment.remediation_status import RemediationStatus
 from ..workflows.assessment.snapshot_findings import known_hosts
 from ..workflows.exclusions import holding
 from ..workflows.history import FindingsRecorder
+from .collecting import paused
 from .feeds import stale
 from .fleet import limited, load
 from .runs import rollouts
@@ -49,8 +50,9 @@ def assess(workspace: Workspace, limit: str, fail_on: Sequence[str], as_of: str)
 def explain(workspace: Workspace, subject: str, limit: str, as_of: str) -> Explanation:
     """Explain why a host, CVE or package is, or is not, affected."""
     today = workflow.day(as_of, now_ms() // 1000)
-    parts, hosts = parts_of(workspace, limit)
-    return workflow.explain(parts, subject, hosts, _remediation_status(workspace), today)
+    with paused():
+        parts, hosts = parts_of(workspace, limit)
+        return workflow.explain(parts, subject, hosts, _remediation_status(workspace), today)
 
 
 def _remediation_status(workspace: Workspace) -> RemediationStatus:
