@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..errors import PatchctlError
-from . import output
+from . import completion, output
 from .groups import did_you_mean
 from .state import State
 
@@ -178,13 +178,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str] | None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
+    quick: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     if os.environ.get("_PATCHCTL_COMPLETE"):
         # With rich, typer shows help texts beside the words. Importing it takes very long.
         sys.modules["rich"] = None  # type: ignore[assignment]
+        quick = completion.without_pydantic()
     debug = "--debug" in arguments
     output.begin()
     try:
-        result = app(arguments, prog_name="patchctl", standalone_mode=False)
+        with quick:
+            result = app(arguments, prog_name="patchctl", standalone_mode=False)
     except PatchctlError as error:
         if debug:
             traceback.print_exc()
