@@ -20,8 +20,9 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..errors import PatchctlError
-from . import completion, output
+from . import output
 from .groups import did_you_mean
+from .quick_values import quick_values
 from .state import State
 
 # Verb -> (module, one line of help). A module is imported when its verb is used, so that `--help`
@@ -178,15 +179,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str] | None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
-    quick: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     if os.environ.get("_PATCHCTL_COMPLETE"):
         # With rich, typer shows help texts beside the words. Importing it takes very long.
         sys.modules["rich"] = None  # type: ignore[assignment]
-        quick = completion.without_pydantic()
     debug = "--debug" in arguments
     output.begin()
     try:
-        with quick:
+        with quick_values():
             result = app(arguments, prog_name="patchctl", standalone_mode=False)
     except PatchctlError as error:
         if debug:

@@ -4,12 +4,9 @@ On an error it offers nothing and prints nothing: its output is put into the lin
 types.
 """
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import typer
 
@@ -24,39 +21,6 @@ class Names(Protocol):
     def plans(self) -> list[str]: ...
     def snapshots(self) -> list[str]: ...
     def patterns(self) -> list[str]: ...
-
-
-@dataclass(frozen=True)
-class _AsTyped:
-    """Takes the value of an option as the words of the command line have it. A flag that a variable
-    of the environment sets is read in earnest: `0` means no."""
-
-    is_flag: bool
-    in_earnest: Callable[[], Any]
-
-    def coerce(self, value: Any, **more: Any) -> Any:
-        if self.is_flag and isinstance(value, str):
-            return self.in_earnest().coerce(value, **more)
-        return value
-
-
-@contextlib.contextmanager
-def without_pydantic() -> Iterator[None]:
-    """Keep typer from importing pydantic, with which it reads the values of options: that takes
-    longer than all else. What is completed depends on no value but the workspace's folder, and on
-    whether it is trusted."""
-    core: Any = typer.core
-    build = getattr(core, "build_runtime_param", None)
-    if build is None:  # another typer
-        yield
-        return
-    core.build_runtime_param = lambda option: _AsTyped(
-        option.annotation is bool, partial(build, option)
-    )
-    try:
-        yield
-    finally:
-        core.build_runtime_param = build
 
 
 Completer = Callable[[typer.Context, str], list[str]]
