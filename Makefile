@@ -69,7 +69,7 @@ reference: install
 	$(BIN)/python scripts/json-page
 
 bench: install
-	for name in engine assessment reviews reading discovery patching waiting; do \
+	for name in engine assessment reviews reading daily discovery patching waiting; do \
 	  $(BIN)/python benchmarks/$$name.py $(if $(QUICK),--quick) || exit; done
 
 matrix: install

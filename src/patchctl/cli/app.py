@@ -22,6 +22,7 @@ from .. import __version__
 from ..errors import PatchctlError
 from . import output
 from .groups import did_you_mean
+from .quick_values import quick_values
 from .state import State
 
 # Verb -> (module, one line of help). A module is imported when its verb is used, so that `--help`
@@ -185,7 +186,8 @@ def _run(argv: list[str] | None) -> int:
     debug = "--debug" in arguments
     output.begin()
     try:
-        result = app(arguments, prog_name="patchctl", standalone_mode=False)
+        with quick_values():
+            result = app(arguments, prog_name="patchctl", standalone_mode=False)
     except PatchctlError as error:
         if debug:
             traceback.print_exc()

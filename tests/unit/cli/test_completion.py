@@ -91,6 +91,19 @@ class TestNames:
         modules = imported(COMP_WORDS=line, COMP_CWORD="5", _PATCHCTL_COMPLETE="complete_bash")
         assert "patchctl.adapters.known_names" in modules
         assert not modules & HEAVY
+        assert "pydantic" not in modules  # typer reads options with it: half of a completion
+
+    @pytest.mark.parametrize(("said", "trusted"), [("0", False), ("false", False), ("1", True)])
+    def test_a_flag_of_the_environment_means_what_it_says(
+        self, workspace: Path, said: str, *, trusted: bool
+    ) -> None:
+        (workspace / "patchctl.yml").chmod(0o666)
+        words = f"patchctl -C {workspace} inventory show we"
+        offered = python(
+            "-m", "patchctl", COMP_WORDS=words, COMP_CWORD="5", _PATCHCTL_COMPLETE="complete_bash",
+            PATCHCTL_TRUST_WORKSPACE=said,
+        ).split()  # fmt: skip
+        assert offered == (["web1.example", "web2.example"] if trusted else [])
 
     def test_a_workspace_that_others_can_write_is_not_read(self, workspace: Path) -> None:
         (workspace / "patchctl.yml").chmod(0o666)
