@@ -455,7 +455,7 @@ class AnsibleExecutor:
 
         A lost host is asked again, and then answers with the result that it has recorded.
         """
-        known = shard.stage in HARMLESS
+        known = shard.stage in HARMLESS and not any(work.check for work in shard.hosts)
         self._add_outcome(
             shard, host, OutcomeStatus.FAILED if known else OutcomeStatus.LOST, reason
         )
