@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import NotFoundError, UsageError
+from ..models.rollout import Stage
 from ..report.formats import Format
 from . import completion, output
 from .groups import DefaultGroup
@@ -312,3 +313,27 @@ def approve(
 ) -> None:
     """Let a ring go on that waits for an approval."""
     _steer(ctx, run, "approve", ring, reason, form)
+
+
+@app.command()
+def logs(
+    ctx: typer.Context,
+    host: Annotated[
+        str, typer.Argument(help="A host of the run.", autocompletion=completion.hosts)
+    ],
+    run: Annotated[
+        str,
+        typer.Option(
+            "--run", metavar="RUN", help="None: the newest.", autocompletion=completion.runs
+        ),
+    ] = "",
+    stage: Annotated[
+        Stage | None, typer.Option("--stage", help="Only this stage.", show_default=False)
+    ] = None,
+    form: Output = Format.TABLE,
+) -> None:
+    """What a host answered and printed in the stages of a run, from what is stored here."""
+    from ..report.host_log_view import HostLogView
+    from ..wiring.runs import host_log
+
+    output.show(HostLogView(host_log(state(ctx).workspace(), run, host, stage)), form)

@@ -498,28 +498,3 @@ updaters=hold-for-run
     def test_what_cron_starts_cannot_be_held(self, shell: list[str], tmp_path: Path) -> None:
         assert self._call(shell, tmp_path, "/etc/cron.daily/apt-compat\n", "hold_updaters") == ["1"]
         assert not list(tmp_path.glob("updaters*"))
-
-
-class TestOnlyACheck:
-    def test_it_takes_nothing_of_what_is_laid_aside(self, shell: list[str], tmp_path: Path) -> None:
-        (tmp_path / "reserve").write_text("x")
-        asking = "only_check=yes; if use_reserve; then echo taken; else echo left; fi"
-        assert call(shell, tmp_path, asking, "lib.sh", "base.sh") == ["left"]
-        assert (tmp_path / "reserve").exists()
-        assert call(shell, tmp_path, "use_reserve && echo taken", "lib.sh", "base.sh") == ["taken"]
-
-    def test_it_looks_for_room_where_its_own_files_lie(
-        self, shell: list[str], tmp_path: Path
-    ) -> None:
-        asking = "only_check=yes; BASE=$tx/nowhere; has_room && echo room"
-        assert call(shell, tmp_path, asking, "lib.sh", "base.sh") == ["room"]
-
-    def test_a_folder_of_somebody_else_is_refused_and_stays(
-        self, shell: list[str], tmp_path: Path
-    ) -> None:
-        (tmp_path / "real").mkdir()
-        (tmp_path / "link").symlink_to(tmp_path / "real")
-        asking = "only_check=yes; BASE=$tx/link; open_check"
-        lines = call(shell, tmp_path, asking, "lib.sh", "base.sh")
-        assert lines[-1] == "answer failed"
-        assert "is not a folder of root alone" in lines[0]
