@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Checks that this is the host of the plan and that it may be changed now. Changes only the claim, as last step.
+# Checks that this is the host of the plan and that it may be changed now. Changes only the claim, as last step; with
+# `only-check` nothing at all.
 # shellcheck disable=SC2154  # set by read_input, open_call
 
 check_identity() {
@@ -79,8 +80,20 @@ claim_host() {
   if [ -n "$failures" ]; then release_claim; fi
 }
 
+# The claim as it would be taken: nothing is written.
+could_claim() {
+  if ! read_claim; then
+    check claim failed "the claim on this host is damaged; patchctl host clean frees it"
+  elif foreign_claim; then
+    check claim failed "$(say_foreign)"
+  else
+    check claim ok "free"
+  fi
+}
+
 put_off() {
   answer_locked
+  if [ "$only_check" = yes ]; then return; fi
   if [ ! -f "$tx/created" ]; then rm -rf "$tx"; fi
 }
 
@@ -92,11 +105,15 @@ need_programs() {
 }
 
 main() {
-  need_base
+  if [ "$only_check" = yes ]; then need_tools; else need_base; fi
   need_programs
   check_manager
-  need_folder "$tx"
-  open_call
+  if [ "$only_check" = yes ]; then
+    open_check
+  else
+    need_folder "$tx"
+    open_call
+  fi
   if [ -f "$tx/apply/started" ]; then
     check transaction note "this transaction was begun before"
     try_save "$call/competing" list_competing_updaters || refuse "other updaters cannot be told: $save_error"
@@ -120,12 +137,16 @@ main() {
       put_off
       return
     fi
-    if [ -z "$failures" ]; then claim_host; fi
+    if [ "$only_check" = yes ]; then
+      could_claim
+    elif [ -z "$failures" ]; then
+      claim_host
+    fi
   fi
   say_state
   say_claim
   conclude
-  if [ -n "$failures" ] && [ ! -f "$tx/created" ]; then rm -rf "$tx"; fi
+  if [ "$only_check" = no ] && [ -n "$failures" ] && [ ! -f "$tx/created" ]; then rm -rf "$tx"; fi
 }
 
 stage "$@" </dev/null

@@ -29,14 +29,37 @@ need_folder() { # PATH
 }
 
 need_base() {
+  need_tools
+  need_folder "$BASE"
+}
+
+need_tools() {
   [ "$(id -u)" = 0 ] || refuse "not root on the host; become must give root"
   umask 077
   for needed in flock sha256sum awk sed timeout; do
     have "$needed" || refuse "$needed is missing on the host"
   done
   [ -r /proc/uptime ] || refuse "the host has no /proc/uptime"
-  need_folder "$BASE"
   call_end=$(($(uptime_s) + call_s))
+}
+
+# For a check that changes nothing: the files of this call lie in memory, and BASE is only read.
+open_check() {
+  if [ -h "$BASE" ] || { [ -e "$BASE" ] && [ ! -d "$BASE" ]; } || [ "$(owner_of "$BASE")" != 0 ]; then
+    refuse "$BASE is not a folder of root alone; look at it, then remove it"
+  fi
+  call=$(mktemp -d /run/patchctl-check.XXXXXX 2>/dev/null) || refuse "cannot write to /run"
+  trap 'rm -rf "$call"' EXIT
+}
+
+owner_of() { # FOLDER; prints 0 if there is none
+  if [ ! -e "$1" ]; then
+    echo 0
+    return
+  fi
+  # shellcheck disable=SC2046  # mode links uid gid are words without spaces
+  set -- $(ls -ldn "$1")
+  printf '%s' "${3-}"
 }
 
 # A folder for the files of this call. An earlier call whose connection broke may still run; the two calls must
@@ -112,7 +135,7 @@ bytes_of() { # FILE
 
 reserve_used=no
 use_reserve() { # true where it gave room
-  [ -f "$BASE/reserve" ] && rm -f "$BASE/reserve" && reserve_used=yes
+  [ "${only_check-no}" = no ] && [ -f "$BASE/reserve" ] && rm -f "$BASE/reserve" && reserve_used=yes
 }
 
 # Saves the whole standard output of a command as the file's content. Output that was cut off or could not be
@@ -147,9 +170,11 @@ try_save() { # FILE COMMAND...; true where both went well, else `save_error` say
 }
 
 has_room() {
-  printf '%8192s' '' 2>/dev/null >"$BASE/room"
+  room_folder=$BASE
+  if [ "${only_check-no}" = yes ]; then room_folder=$call; fi
+  printf '%8192s' '' 2>/dev/null >"$room_folder/room"
   room_code=$?
-  rm -f "$BASE/room"
+  rm -f "$room_folder/room"
   return "$room_code"
 }
 

@@ -97,6 +97,7 @@ await_start() { # JOB
 }
 
 STARTS_MAX=3
+OUTPUT_BYTES=16384
 
 start_once() { # JOB: starts it, or starts it again to repair what was interrupted
   true 2>/dev/null >>"$BASE/start.lock" || { use_reserve && true 2>/dev/null >>"$BASE/start.lock"; } \
@@ -136,12 +137,20 @@ await_end() { # SECONDS
   flock -s -w "$1" 6 6<"$BASE/lock" || [ $? -eq 1 ] || sleep 1 # 1: it is still held
 }
 
+# The end of what the job printed, for `patchctl rollout logs`. A carriage return begins a line: progress bars.
+say_output() { # JOB
+  [ -f "$tx/$1/log" ] || return 0
+  tail -c "$OUTPUT_BYTES" "$tx/$1/log" | tr '\r' '\n' | tr '\000-\011\013-\037\177' ' ' | cut -c1-400 \
+    | sed -n 's/^./output &/p'
+}
+
 attach() { # JOB: prints the recorded result, or says that it still runs
   attach_end=$(($(uptime_s) + attach))
   while :; do
     attach_state=$(job_state "$1")
     case $attach_state in
       done)
+        say_output "$1"
         cat "$tx/$1/result"
         answered "$(result_word "$tx/$1/result")"
         return

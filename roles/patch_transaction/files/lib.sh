@@ -143,7 +143,7 @@ bounded() { # COMMAND...
 read_input() { # TEXT
   stage_name='' manager='' run='' transaction='' fence='' machine_id='' sent_at='' boot=''
   attach=12 lock_wait=120 limit=3600 settle=20 updaters=warn rollback_ready=require pushed=no
-  packages='' planned_count=0 repositories='' unsigned='' stored='' probes='' over='' attempt=1 look=no call_s=900 complete=no
+  packages='' planned_count=0 repositories='' unsigned='' stored='' probes='' over='' attempt=1 look=no only_check=no call_s=900 complete=no
   while read -r word rest; do
     case $word in
       stage) stage_name=$rest ;;
@@ -164,6 +164,7 @@ read_input() { # TEXT
       pushed) pushed=$rest ;;
       attempt) attempt=$rest ;;
       look) look=$rest ;;
+      only-check) only_check=$rest ;;
       over) over="$over $rest" ;;
       package) packages="$packages$rest
 " planned_count=$((planned_count + 1)) ;;

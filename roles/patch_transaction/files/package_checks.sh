@@ -56,7 +56,7 @@ space_needed() { # prints `USR VAR BOOT`
 list_space() { # USR VAR BOOT
   {
     echo "/usr $1"
-    echo "$BASE $2"
+    if [ -d "$BASE" ]; then echo "$BASE $2"; else echo "${BASE%/*} $2"; fi # a check makes no folder
     if [ "$3" -gt 0 ] && [ -d /boot ]; then echo "/boot $3"; fi
     echo "/etc 1024"
     echo "/tmp 1024"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..models.journal import CommandKind
 from ..models.rollout import RunState
-from ..report.host_log_view import host_log
+from ..report.live_host_log import host_log
 from ..workflows.rollout.runs import Rollouts
 from ..workflows.rollout.watching import host_entries
 

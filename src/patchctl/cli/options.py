@@ -170,7 +170,8 @@ def _with_workspace(
         if handed == "access":
             return command(*args, access=_access(**given), **kwargs)
         workspace = open_workspace(ctx, **given)
-        if ephemeral is not None:
+        # A check stores nothing that must not be lost.
+        if ephemeral is not None and not kwargs.get("check"):
             refuse_ephemeral_state(workspace, ephemeral=ephemeral)
         return command(*args, workspace=workspace, **kwargs)
 

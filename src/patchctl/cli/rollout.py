@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import NotFoundError, UsageError
+from ..models.rollout import Stage
 from ..report.formats import Format
 from . import completion, output
 from .groups import DefaultGroup
@@ -24,6 +25,8 @@ Examples:
   patchctl rollout --yes             fresh discovery, plan, all rings
   patchctl rollout --yes --exclude nginx --reason 'frozen until the sale is over'
   patchctl rollout plans/x.lock      a frozen plan, made here or committed
+  patchctl rollout plans/x.lock --check
+                                     is every host ready? Changes nothing
   patchctl rollout plans/x.lock --trust-plan sha256:…
   patchctl rollout status            where the newest run stands
   patchctl rollout resume            go on after Ctrl-C, a crash or a halt
@@ -79,6 +82,12 @@ def start(
         ),
     ] = "",
     yes: Yes = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Run preflight on all hosts of the plan, and change nothing there."
+        ),
+    ] = False,
     no_wait: NoWait = False,
     comment: Annotated[str, typer.Option("--comment", help="Kept in the audit log.")] = "",
     trust_plan: TrustPlan = "",
@@ -91,11 +100,15 @@ def start(
     A plan is code. It runs if this state made it, if git has it unmodified at HEAD in the
     workspace, or if --trust-plan names its whole digest. --exclude is for the plan that is made
     where none is named.
+
+    --check begins no run: exit 0 where all hosts are ready, 1 where some are not or could not be
+    asked.
     """
     from ..report.rollout_view import QuestionView
     from ..wiring.rollout import starting
     from ..workflows.exclusions import of_options
     from ..workflows.rollout.start import NothingToDo
+    from . import rollout_check
     from .running import Terminal
 
     def approve(chosen: "Plan") -> None:
@@ -108,6 +121,8 @@ def start(
     with Terminal(ctx, form, workspace, wait=not no_wait) as terminal:
         rolling = starting(workspace, terminal.say, terminal.screen(), excluded)
         chosen = _choose(ctx, rolling, plan, trust_plan, _command(ctx, workspace, plan, yes=yes))
+        if check:
+            rollout_check.finish(rolling, chosen, terminal, form)
         can_confirm(yes=yes)
         ended = rolling.start(chosen, approve=approve, comment=comment, wait=not no_wait)
         if isinstance(ended, NothingToDo):
@@ -340,3 +355,26 @@ def promote(
     rollouts, ident = opened(state(ctx).workspace(), run)
     confirm(f"{rollouts.soak(ident)}. End this soak now?", yes=yes)
     steer(ctx, ident, CommandKind.PROMOTE, ring="", reason=reason, form=form)
+
+
+def logs(
+    ctx: typer.Context,
+    host: Annotated[
+        str, typer.Argument(help="A host of the run.", autocompletion=completion.hosts)
+    ],
+    run: Annotated[
+        str,
+        typer.Option(
+            "--run", metavar="RUN", help="None: the newest.", autocompletion=completion.runs
+        ),
+    ] = "",
+    stage: Annotated[
+        Stage | None, typer.Option("--stage", help="Only this stage.", show_default=False)
+    ] = None,
+    form: Output = Format.TABLE,
+) -> None:
+    """What a host answered and printed in the stages of a run, from what is stored here."""
+    from ..report.host_log_view import HostLogView
+    from ..wiring.runs import host_log
+
+    output.show(HostLogView(host_log(state(ctx).workspace(), run, host, stage)), form)

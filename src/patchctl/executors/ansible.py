@@ -41,6 +41,7 @@ HOSTS_A_SECOND = 100  # that Ansible reads from an inventory, on a slow machine
 
 Inventory = Callable[[Sequence[str]], dict[str, Any]]
 Seconds = Callable[[], float]
+Keep = Callable[[str, HostWork, Stage, Sequence[str]], None]
 
 
 class _Round(Enum):
@@ -84,8 +85,8 @@ class AnsibleExecutor:
     `inventory` generates the inventory of some hosts; `hooks` are the hooks of the plan. `known` is
     (package, architecture, version) -> a file of the content store that is not in the plan, which
     an undo may install again. `over` are the runs of this workspace that have ended: a claim that
-    they left on a host is ignored. `earlier` are answers of this plan's hosts in this run or
-    earlier runs; waiting times are estimated from them.
+    they left on a host is ignored. `earlier` are answers of this plan's hosts in this or earlier
+    runs; waiting times are estimated from them. `keep` gets what a host printed in a run's stage.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class AnsibleExecutor:
         known: Mapping[tuple[str, str, str], Artifact] | None = None,
         over: Sequence[str] = (),
         earlier: Iterable[StageAnswered] = (),
+        keep: Keep = lambda *_: None,
         clock: Seconds = time.time,
     ) -> None:
         self._inventory = inventory
@@ -117,6 +119,7 @@ class AnsibleExecutor:
         self._accepted_login = False
         self._patience = Patience(plan)
         self._patience.recall(earlier)
+        self._keep = keep
 
     # --- the interface --------------------------------------------------------------------------
 
@@ -393,8 +396,9 @@ class AnsibleExecutor:
     def _on_reply(self, active: _Active, answer: Answer) -> None:
         probes, stage = active.probes.get(answer.host, []), active.shard.stage
         work = next(work for work in active.shard.hosts if work.host == answer.host)
-        names = [probe.name for probe in probes]
-        reply = replies.parse(answer.output, f"{stage.value} {work.transaction}", names)
+        question, names = f"{stage.value} {work.transaction}", [probe.name for probe in probes]
+        reply = replies.parse(answer.output, question, names)
+        self._keep(active.shard.run, work, stage, reply.output)
         cohort = self._cohorts[self._hosts[answer.host].cohort]
         reply = demands.judged(reply, demands.Asked(stage, work, cohort.transitions, probes))
         if reply.answer == "missing" and not active.second:
@@ -455,7 +459,7 @@ class AnsibleExecutor:
 
         A lost host is asked again, and then answers with the result that it has recorded.
         """
-        known = shard.stage in HARMLESS
+        known = shard.stage in HARMLESS and not any(work.check for work in shard.hosts)
         self._add_outcome(
             shard, host, OutcomeStatus.FAILED if known else OutcomeStatus.LOST, reason
         )
@@ -487,8 +491,7 @@ def _next(answers: SimpleQueue[Answer | Ended], wait_s: float) -> Answer | Ended
 def _planned_files(plan: Plan) -> dict[tuple[str, str, str], Artifact]:
     """Return (package, architecture, version) -> file of the plan.
 
-    A cohort may have to go back to a version that another cohort installs.
-    """
+    A cohort may have to go back to a version that another cohort installs."""
     return {
         (transition.package, transition.arch, transition.to): transition.file
         for cohort in plan.body.cohorts

@@ -145,7 +145,7 @@ class SimulatedExecutor:
         host = self._hosts[work.host]
         if work.fence < host.fence:
             status, reason = OutcomeStatus.FAILED, f"held with a newer fence ({host.fence})"
-        elif status in ANSWERED:
+        elif status in ANSWERED and not work.check:
             _remember(host, shard.stage, work, status)
         evidence: dict[str, Any] = {"reboot_required": True} if behaviour.reboot_required else {}
         evidence |= behaviour.more

@@ -118,7 +118,7 @@ class HostWork(Record):
     `boot` is the boot that a reboot must end. `before` is list name -> number of entries that
     prepare recorded of the host's state before the update: verify must compare all of them; it is
     None where a patchctl that did not count prepared the host. `look`: only find out the state;
-    begin nothing new.
+    begin nothing new. `check`: only preflight, without taking the host; nothing there changes.
     """
 
     host: str
@@ -128,6 +128,7 @@ class HostWork(Record):
     boot: Boot | None = None
     before: dict[str, int] | None = None
     look: bool = False
+    check: bool = False
 
 
 class Shard(Record):

@@ -119,6 +119,10 @@ def _lacks(reply: Reply, asked: Asked) -> Iterator[str]:
         yield from _packages(evidence, asked)
         yield from _probes(reply, asked)
     match stage:
+        case Stage.PREFLIGHT if asked.work.check and evidence.get("holds") is not False:
+            yield "it does not say that the check left it free"
+        case Stage.PREFLIGHT if asked.work.check:
+            pass
         case _ if stage in MUST_HOLD and evidence.get("holds") is not True:
             yield "it does not say that this run holds it"
         case Stage.RELEASE if evidence.get("holds") is not False:

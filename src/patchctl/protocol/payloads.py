@@ -84,6 +84,7 @@ def payload(
         f"pushed {'yes' if pushed else 'no'}",
         f"attempt {int(work.attempt)}",
         f"look {'yes' if work.look else 'no'}",
+        *(["only-check yes"] if work.check else []),
         *(f"over {_checked('run', run)}" for run in over),
     ]
     if host.machine_id:

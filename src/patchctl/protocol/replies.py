@@ -35,7 +35,8 @@ class Nonsense(Exception):
 @dataclass
 class Reply:
     """The parts of an answer. `missing` are SHA-256 of files that the host lacks; `probes` is the
-    result of each probe by its number, from 1.
+    result of each probe by its number, from 1. `output` is the end of what a job printed: it is no
+    evidence, and does not go into the journal.
     """
 
     answer: str = ""
@@ -43,6 +44,7 @@ class Reply:
     missing: list[str] = field(default_factory=list)
     probes: dict[int, str] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
+    output: list[str] = field(default_factory=list)
 
 
 def parse(text: str, question: str, probes: Sequence[str] = ()) -> Reply:
@@ -118,6 +120,9 @@ def _take(reply: Reply, line: str, probes: Sequence[str]) -> None:
         reply.reason = cleaned(rest)
     elif key == "missing":
         reply.missing.append(_match(_MISSING, rest)[3])
+    elif key == "output":
+        if len(reply.output) < ROWS_MAX:
+            reply.output.append(cleaned(rest))
     elif key == "check":
         _check(reply, rest, probes)
     elif key in _COUNTED:

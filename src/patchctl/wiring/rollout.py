@@ -37,7 +37,7 @@ def starting(
             workspace, lambda: planned[0] if planned else load(workspace).fleet
         ),
         screen=screen,
-        check=partial(_refuse_rolled_out, workspace),
+        refuse=partial(_refuse_rolled_out, workspace),
     )
 
 

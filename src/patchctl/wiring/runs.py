@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING
 
 from ..adapters import processes
 from ..adapters.clock import SystemClock
+from ..adapters.host_output import HostOutputs
 from ..models.fleet import Fleet
+from ..models.host_log import HostLog
 from ..models.plan import Plan
+from ..models.rollout import Stage
 from ..models.states import OVER
+from ..workflows.rollout.host_logs import log_of
+from ..workflows.rollout.reading import find_run
 from ..workflows.rollout.runs import Rollouts
 from . import guards
 from .fleet import load
@@ -23,6 +28,18 @@ def existing(workspace: Workspace) -> Rollouts:
     """Return the runs of an existing state. Raises NotFoundError where there is no state."""
     workspace.database(create=False)
     return rollouts(workspace)
+
+
+def outputs(workspace: Workspace) -> HostOutputs:
+    """Return the store of what hosts printed in runs."""
+    return HostOutputs(workspace.state / "output")
+
+
+def host_log(workspace: Workspace, run: str, host: str, stage: Stage | None) -> HostLog:
+    """Return what a run's host answered and printed. Raises NotFoundError."""
+    database = workspace.database(create=False)
+    ident = find_run(database, run or None)
+    return log_of(database, outputs(workspace).read, ident, host, stage)
 
 
 def rollouts(workspace: Workspace, fleet: Callable[[], Fleet] | None = None) -> Rollouts:
@@ -74,5 +91,8 @@ def _executor(workspace: Workspace, fleet: Callable[[], Fleet], plan: Plan) -> "
         store=workspace.store,
         hooks=_planned_hooks(workspace, fleet, plan),
         over=[run.id for run in runs if run.state in OVER],
+        keep=lambda run, work, stage, lines: outputs(workspace).keep(
+            run, work.host, work.attempt, stage, lines
+        ),
         earlier=answers_of(runs_of_plan, workspace.database().journal_reader().read),
     )

@@ -2,6 +2,7 @@
 second job."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -115,6 +116,24 @@ def test_a_package_manager_that_no_role_knows_is_refused(
     assert {
         host: (outcome.status, outcome.reason) for host, outcome in outcomes.items()
     } == dict.fromkeys(HOSTS, (status, "patchctl does not update with none yet"))
+
+
+def test_what_a_host_printed_is_kept_and_is_no_evidence(tmp_path: Path) -> None:
+    def printing(job: Job, host: str) -> Answer:
+        answer = all_well(job, host)
+        return replace(answer, output=answer.output.replace("code 0", "output Done.\ncode 0"))
+
+    kept: list[tuple[str, str, Stage, list[str]]] = []
+    made, _ = executor(
+        tmp_path,
+        printing,
+        keep=lambda run, work, stage, lines: kept.append((run, work.host, stage, list(lines))),
+    )
+    made.start(shard(Stage.APPLY, "web1"))
+    outcomes, _ = collect(made)
+    assert kept == [("r-1", "web1", Stage.APPLY, ["Done."])]
+    assert outcomes["web1"].status is OutcomeStatus.OK
+    assert "output" not in outcomes["web1"].evidence
 
 
 def test_a_shard_of_another_kind_than_its_hosts_is_a_bug(

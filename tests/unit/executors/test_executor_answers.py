@@ -72,6 +72,13 @@ def test_an_answer_becomes_evidence() -> None:
     }
 
 
+def test_what_a_job_printed_is_no_evidence_and_obeys_nobody() -> None:
+    reply = parse("output Setting up nginx", "output \x1b[31mred", "answer ok")
+    assert reply.output[0] == "Setting up nginx"
+    assert "\x1b" not in reply.output[1]
+    assert reply.evidence == {}
+
+
 def test_missing_files_are_known_by_their_hash() -> None:
     reply = parse(
         f"missing new a_1_all.deb {'a' * 64} 10",

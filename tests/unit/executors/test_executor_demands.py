@@ -212,3 +212,16 @@ class TestLocked:
     @pytest.mark.parametrize("stage", sorted(set(STAGES) - LOCKABLE))
     def test_other_stages_wait_for_no_lock(self, stage: Stage) -> None:
         assert reply(stage, LOCK, TRANSITIONS).answer == "failed"
+
+
+@pytest.mark.parametrize(
+    ("holds", "answer"), [("holds no", "ok"), ("holds yes", "failed"), ("", "failed")]
+)
+def test_a_check_must_say_that_it_left_the_host_free(holds: str, answer: str) -> None:
+    lines = whole(Stage.PREFLIGHT, TRANSITIONS)
+    assert lines[-2] == "holds yes"
+    lines[-2:-1] = [holds] if holds else []
+    text = "\n".join(["question x t", *lines, ""])
+    question = Asked(Stage.PREFLIGHT, work(check=True), TRANSITIONS, ())
+    outcome = judged(parse(text, "x t"), question)
+    assert outcome.answer == answer

@@ -78,6 +78,11 @@ def test_a_payload_is_lines_that_end_with_end() -> None:
     ]
 
 
+def test_only_a_check_says_that_nothing_may_change() -> None:
+    assert "only-check yes" in payload(upgrade(), work=work(check=True)).splitlines()
+    assert "only-check" not in payload(upgrade(), work=work())
+
+
 def test_where_repositories_have_names_each_new_file_has_that_of_its_own() -> None:
     told = payload(
         upgrade(origin="baseos"),

@@ -79,11 +79,7 @@ class Rollouts:
         has one of its hosts,
         IntegrityError where one of its files in the content store, or of its hooks, has changed.
         """
-        self._check(plan)
-        refuse_rolled_out(self.database, plan)
-        refuse_without_digests(plan.body)
-        self.hooks(plan)
-        self.check(plan_files(plan))
+        self.refuse_unfit(plan)
         # Before anything is stored: a damaged log must be fixed first.
         AuditWriter(self.audit, self.database).catch_up()
         run = ids.run_id(self.clock.now_ms(), os.urandom(ids.RANDOM_BYTES))
@@ -101,6 +97,14 @@ class Rollouts:
             created = RunCreated(plan=plan.digest, by=self.by, comment=comment, trust=trust)
             self.database.journal(run, fence).append(run, [created])
         return run
+
+    def refuse_unfit(self, plan: Plan) -> None:
+        """Raise what `start` raises for a plan that may not run now. Changes nothing."""
+        self._check(plan)
+        refuse_rolled_out(self.database, plan)
+        refuse_without_digests(plan.body)
+        self.hooks(plan)
+        self.check(plan_files(plan))
 
     def _check(self, plan: Plan) -> None:
         if not plan.body.hosts:

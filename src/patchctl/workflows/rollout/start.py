@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from ...models.exclusions import Exclusion
 from ...models.journal import PlanTrust
 from ...models.plan import CouldNotLook, LeftOut, Plan
+from ...models.readiness import RolloutCheck
 from ..plan.make_plan import Made
 from ..plan.plan_files import FoundPlan
 from ..plan.trust import PlanJudge, check_named
 from .advance import Ended, Screen, perform
+from .check import RolloutChecker
 from .runs import Rollouts
 
 
@@ -39,8 +41,8 @@ class Starting:
     """Starts the runs of one workspace.
 
     `find` returns a plan by its name; `make` discovers now and plans what is pending; `rollouts`
-    gives the workspace's runs and makes a database for them; `screen` shows the run. `check` raises
-    ConflictError for a plan that was rolled out already.
+    gives the workspace's runs and makes a database for them; `screen` shows the run.
+    `refuse` raises ConflictError for a plan that was rolled out already.
     """
 
     find: Callable[[str], FoundPlan]
@@ -48,7 +50,7 @@ class Starting:
     make: Callable[[], Made]
     rollouts: Callable[[], Rollouts]
     screen: Screen
-    check: Callable[[Plan], None] = lambda _: None
+    refuse: Callable[[Plan], None] = lambda _: None
 
     def choose(self, name: str, digest: str, command: str) -> Chosen:
         """Return the plan of that name, judged; where `name` is empty a plan will be made. `digest`
@@ -72,20 +74,36 @@ class Starting:
         `approve` gets the plan before anything is changed, and raises where it must not run.
         Raises what `Rollouts.start` raises.
         """
-        plan = chosen.plan
-        if plan is None:
-            made = self.make()
-            if made.plan is None:
-                return NothingToDo(
-                    left_out=made.left_out,
-                    exit_code=made.exit_code,
-                    could_not_look=made.could_not_look,
-                    all_looked_at=made.all_looked_at,
-                    exclusions=made.exclusions,
-                )
-            plan = made.plan
-        self.check(plan)
+        plan = self.plan_of(chosen)
+        if isinstance(plan, NothingToDo):
+            return plan
+        self.refuse(plan)
         approve(plan)
         rollouts = self.screen.of(self.rollouts())
         run = rollouts.start(plan, comment=comment, trust=chosen.trust)
         return perform(rollouts, run, lambda: rollouts.advance(run, wait=wait))
+
+    def check(self, chosen: Chosen, *, say: Callable[[str], None]) -> RolloutCheck | NothingToDo:
+        """Make the plan where none was named, and ask its hosts whether they are ready for it.
+
+        Begins no run. Raises what `Rollouts.start` raises for the plan.
+        """
+        plan = self.plan_of(chosen)
+        if isinstance(plan, NothingToDo):
+            return plan
+        return RolloutChecker(self.rollouts(), say).check(plan)
+
+    def plan_of(self, chosen: Chosen) -> Plan | NothingToDo:
+        """Return the chosen plan, made now where none was named."""
+        if chosen.plan is not None:
+            return chosen.plan
+        made = self.make()
+        if made.plan is not None:
+            return made.plan
+        return NothingToDo(
+            left_out=made.left_out,
+            exit_code=made.exit_code,
+            could_not_look=made.could_not_look,
+            all_looked_at=made.all_looked_at,
+            exclusions=made.exclusions,
+        )

@@ -4,7 +4,7 @@ from live_world import LONG, approved, world
 
 from patchctl.models.journal import JournalEntry, StageAnswered
 from patchctl.models.rollout import OutcomeStatus, Stage
-from patchctl.report.host_log_view import host_log
+from patchctl.report.live_host_log import host_log
 
 AT = 1_795_435_805_000
 
