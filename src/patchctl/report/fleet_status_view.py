@@ -1,10 +1,12 @@
 """Show the state of the fleet: counts first, then the hosts."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from textwrap import shorten, wrap
 
-from ..models.fleet_status import FleetStatus, Need, StatusCount, StatusHost
+from ..models.fleet_status import FleetStatus, Gap, Need, StatusCount, StatusHost
 from ..models.priority import Decision
 from ..models.words import count, more, read_day, read_moment, some
 from . import columns
@@ -14,10 +16,11 @@ from .view import Cell, Lines, Note, Part, RowsView, Table, Title
 COUNTS = ("", "HOSTS", "WELL", "PENDING", "SECURITY", "OVERDUE", "REBOOT", "HELD", "UNKNOWN")
 HOSTS = (
     *("HOST", "RING", "PENDING", "ACT", "OUT OF CYCLE", "SCHEDULED", "DEFER"),
-    *("OVERDUE", "EXCLUDED", "NEEDS", "LOOKED AT", "PATCHED", "HELD BY", "REMARKS"),
+    *("OVERDUE", "EXCLUDED", "NEEDS", "LOOKED AT", "PATCHED", "HELD BY", "NOTES"),
 )
 # How many systems have a line of their own on a screen; and how many hosts at least.
-_SYSTEMS, _LEAST = 4, 3
+_SYSTEMS, _LEAST = 4, 2
+_NOTES_MAX = 60  # columns, on a screen
 # Fields of a host that are lists or tables, which a cell cannot hold as they are.
 _FLAT = ("decisions", "groups", "needs", "unknown")
 
@@ -64,14 +67,14 @@ class FleetStatusView(RowsView):
         above: list[Title | Lines | Table] = [
             Title(_headline(self.status)),
             Table(COUNTS, list(self._counts())),
-            Lines(list(_sums(self.status))),
+            Lines(list(self._wrapped(_sums(self.status)))),
         ]
         yield from above
         notes = list(_notes(self.status))
         hosts = self.status.hosts
         shown = hosts[: self._room(above, len(notes))]
         if shown:
-            yield Table(HOSTS, [_host_row(host) for host in shown])
+            yield Table(HOSTS, [self._row(host) for host in shown])
         if len(shown) < len(hosts):
             notes.append(f"{more(len(hosts) - len(shown), 'host')}: --all shows them")
         for note in notes:
@@ -85,10 +88,29 @@ class FleetStatusView(RowsView):
         # are not shown, and the shell's prompt.
         left = self.space.lines - sum(1 + _height(part, self.space.columns) for part in above)
         left -= notes + 2
-        hosts = [_host_row(host) for host in self.status.hosts[: max(left, _LEAST)]]
+        hosts = [self._row(host) for host in self.status.hosts[: max(left, _LEAST)]]
         while len(hosts) > _LEAST and _height(Table(HOSTS, hosts), self.space.columns) > left:
             hosts.pop()
         return len(hosts)
+
+    def _wrapped(self, lines: Iterable[str]) -> Iterator[str]:
+        """The lines as they stand on the screen, so that they can be counted."""
+        for line in lines:
+            yield from (
+                wrap(line, self.space.columns, subsequent_indent="  ") if self.space else (line,)
+            )
+
+    def _row(self, host: StatusHost) -> Sequence[str]:
+        notes = "; ".join(_remarks(host, self._everywhere))
+        if self.space is not None:
+            notes = shorten(notes, min(_NOTES_MAX, self.space.columns - 8), placeholder=" …")
+        return (*_host_row(host), notes)
+
+    @cached_property
+    def _everywhere(self) -> Collection[Gap]:
+        """What is not known of any host: it is said once, above."""
+        every = self.status.counts.all
+        return {gap for gap, hosts in every.gaps.items() if hosts == every.hosts}
 
     def _counts(self) -> Iterator[Sequence[str]]:
         counts = self.status.counts
@@ -114,8 +136,8 @@ def _height(part: Title | Lines | Table, width: int) -> int:
 def _headline(status: FleetStatus) -> str:
     every = status.counts.all
     return (
-        f"{count(every.hosts, 'host')} as of {read_moment(status.as_of)}: {every.well} well,"
-        f" {every.attention} need attention, {every.unknown} not wholly known"
+        f"{count(every.hosts, 'host')} at {read_moment(status.as_of)}: {every.well} well,"
+        f" {every.attention} need attention, {every.unknown} unknown"
     )
 
 
@@ -178,7 +200,6 @@ def _host_row(host: StatusHost) -> Sequence[str]:
         read_day(host.looked_at),
         read_day(host.patched_at),
         host.held_by or "-",
-        "; ".join(_remarks(host)),
     )
 
 
@@ -192,9 +213,10 @@ def _number(number: int | None) -> str:
     return "?" if number is None else str(number)
 
 
-def _remarks(host: StatusHost) -> Iterator[str]:
+def _remarks(host: StatusHost, everywhere: Collection[Gap]) -> Iterator[str]:
     for gap in host.unknown:
-        yield state_word(gap)
+        if gap not in everywhere:
+            yield state_word(gap)
     if host.reason:
         yield host.reason
     if host.held_state is not None:
@@ -207,5 +229,5 @@ def _notes(status: FleetStatus) -> Iterator[str]:
         yield "no feeds are held, so findings are unknown: run `patchctl feeds update`"
     if status.stale_feeds:
         yield f"feeds that are too old: {some(status.stale_feeds)}; run `patchctl feeds update`"
-    if any(gap in every.gaps for gap in ("never_looked_at", "old_look")):
-        yield "`patchctl discover` looks at the hosts again"
+    if any(gap in every.gaps for gap in (Gap.NEVER_LOOKED_AT, Gap.LOOK_FAILED, Gap.OLD_LOOK)):
+        yield "`patchctl discover` looks at the hosts"
