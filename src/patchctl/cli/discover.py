@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..report.formats import Format
 from . import completion, output
 from .groups import DefaultGroup
-from .options import Limit, Output, reaches_hosts
+from .options import Limit, Output, RowsOutput, reaches_hosts
 from .state import state
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ Examples:
   patchctl discover --limit web --refresh  some hosts, after fetching their package lists
   patchctl discover -o json | jq '.hosts[] | select(.reboot_required)'
   patchctl discover --import hosts.json    hosts that nobody can reach, from a file
+  patchctl discover show                   the last look at every host
   patchctl discover show web1              all that is known of a host
   patchctl discover list                   earlier discoveries
 
@@ -107,18 +108,28 @@ def show(
     host: Annotated[
         str,
         typer.Argument(
-            metavar="HOST", help="Name in the inventory.", autocompletion=completion.hosts
+            metavar="[HOST]", help="Name in the inventory.", autocompletion=completion.hosts
         ),
-    ],
+    ] = "",
     packages: Annotated[bool, typer.Option("--packages", help="List its packages.")] = False,
-    form: Output = Format.TABLE,
+    form: RowsOutput = Format.TABLE,
 ) -> None:
-    """All that is known of one host, from the newest discovery that could read it."""
+    """All that is known of one host, from the newest discovery that could read it; without HOST
+    the last look at every host."""
     from ..report.discovery_view import KnownHostView
+    from ..report.last_looks_view import LastLooksView
+    from ..wiring.status import last_looks
     from ..wiring.stored import known
 
-    known_host = known(state(ctx).workspace(), host)
-    output.show(KnownHostView(known_host, packages=packages), form)
+    options = state(ctx)
+    if host:
+        known_host = known(options.workspace(), host)
+        output.show(KnownHostView(known_host, packages=packages), form)
+        return
+    if packages:
+        raise UsageError("--packages needs a host", hint="`patchctl discover show HOST --packages`")
+    looks = last_looks(options.workspace(), options.say)
+    output.show(LastLooksView(looks), form, quiet=options.quiet)
 
 
 @app.command("list")

@@ -16,6 +16,8 @@ class Gap(StrEnum):
     LOOK_FAILED = auto()
     # The last look is older than package lists may be (policy.lists_max_age).
     OLD_LOOK = auto()
+    # A run has patched it after the look, so pending updates and findings are those of before.
+    PATCHED_SINCE = auto()
     # Pending updates could not be read whole, or the host came from a file without them.
     UPDATES_UNREAD = auto()
     # A repository could not be looked into, or its lists are too old.
@@ -124,9 +126,9 @@ class StatusCount(Model):
     """Numbers of hosts: all of them, or those of one ring or system (`name`; null: of none).
 
     `well` need nothing and everything is known of them. `unknown` are those of which something is
-    not known, `gaps` them by what; `act` those with a finding to act on now. The others are numbers
-    of hosts with such a figure above zero. `findings` and `overdue_findings` count findings, not
-    hosts.
+    not known, `gaps` them by what; of `updates_known`, `reboot_known` and `findings_known` that is
+    known. `act` are those with a finding to act on now. The others are numbers of hosts with such a
+    figure above zero. `findings` and `overdue_findings` count findings, not hosts.
     """
 
     name: str | None
@@ -142,6 +144,9 @@ class StatusCount(Model):
     attention: int
     held: int
     unknown: int
+    updates_known: int
+    reboot_known: int
+    findings_known: int
     gaps: dict[Gap, int]
     findings: dict[Decision, int]
     overdue_findings: int

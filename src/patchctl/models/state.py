@@ -3,7 +3,7 @@
 from .base import Model
 from .facts import HostFacts
 from .rollout import RunState
-from .snapshot import HostStatus
+from .snapshot import HostStatus, Snapshot
 
 
 class PlanSummary(Model):
@@ -54,6 +54,17 @@ class LastLook(Model):
     reason: str
     facts_digest: str = ""
     facts_snapshot: str = ""
+
+
+class LastLooks(Model):
+    """The last look at every host. `snapshot` has the result of each host, and the id and times of
+    the newest of these looks; `snapshots` and `taken` (epoch seconds UTC) are each host's own, in
+    the order of its hosts. `never` are hosts that were never looked at."""
+
+    snapshot: Snapshot
+    snapshots: tuple[str, ...]
+    taken: tuple[int, ...]
+    never: tuple[str, ...]
 
 
 class KnownHost(Model):

@@ -20,6 +20,7 @@ _WORDS: Mapping[type[StrEnum], Mapping[str, str]] = {
     Gap: {
         Gap.LOOK_FAILED: "last look failed",
         Gap.OLD_LOOK: "last look is old",
+        Gap.PATCHED_SINCE: "patched since the last look",
         Gap.UPDATES_UNREAD: "pending updates not read",
         Gap.REPOSITORIES: "repositories not read or old",
         Gap.REBOOT_UNREAD: "reboot and restarts not read",

@@ -15,9 +15,10 @@ from ..models.feeds import FeedInfo, aged
 from ..models.fleet import Fleet
 from ..models.fleet_status import FleetStatus, HostFigures, HostOrder, Need
 from ..models.ids import IMPORT_PREFIX
-from ..models.state import LastLook
+from ..models.state import LastLook, LastLooks
 from ..workflows.assessment.assess import assess
 from ..workflows.fleet import fleet_status as workflow
+from ..workflows.fleet import last_looks as workflow_of_looks
 from ..workflows.fleet.figures import figures
 from ..workflows.inventory.show import left_out
 from .assess import fleet_or_none, parts_of, with_imported
@@ -44,11 +45,7 @@ def status(
     """
     database = _database(workspace)
     looks = database.snapshots.last_looks() if database else []
-    imported = [look.host for look in looks if look.facts_snapshot.startswith(IMPORT_PREFIX)]
-    in_inventory = fleet_or_none(workspace, imported=bool(imported))
-    for line in left_out(in_inventory):
-        say(f"warning: {line}")
-    fleet = with_imported(in_inventory, imported)
+    fleet = _fleet(workspace, looks, say)
     question = workflow.Question(
         hosts=limited(workspace, fleet, limit) if limit else None,
         ring=ring,
@@ -63,7 +60,7 @@ def status(
     return workflow.fleet_status(
         fleet,
         workflow.Stored(
-            figures=_figures(workspace, in_inventory, looks, feeds, words.day(now_s)),
+            figures=_figures(workspace, fleet, looks, feeds, words.day(now_s)),
             looks={look.host: look for look in looks},
             patched=database.journal_reader().patched() if database else {},
             held=held,
@@ -78,6 +75,27 @@ def status(
         now_s=now_s,
         max_age_s=workspace.settings.lists_max_age_s,
     )
+
+
+def last_looks(workspace: Workspace, say: Say) -> LastLooks:
+    """Return the last look at each host. Raises NotFoundError where no host was looked at yet."""
+    snapshots = workspace.database(create=False).snapshots
+    looks = {look.host: look for look in snapshots.last_looks()}
+    return workflow_of_looks.last_looks(
+        _fleet(workspace, looks.values(), say),
+        looks,
+        snapshots.newest_results(),
+        {snapshot.id: snapshot.elapsed_ms for snapshot in snapshots.list()},
+    )
+
+
+def _fleet(workspace: Workspace, looks: Collection[LastLook], say: Say) -> Fleet:
+    """Return the fleet with the hosts that came from files. `say` takes warnings."""
+    imported = [look.host for look in looks if look.facts_snapshot.startswith(IMPORT_PREFIX)]
+    fleet = fleet_or_none(workspace, imported=bool(imported))
+    for line in left_out(fleet):
+        say(f"warning: {line}")
+    return with_imported(fleet, imported)
 
 
 def _database(workspace: Workspace) -> Database | None:

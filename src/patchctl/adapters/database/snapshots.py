@@ -159,6 +159,18 @@ class Snapshots:
             for row in rows
         ]
 
+    def newest_results(self) -> Iterator[HostResult]:
+        """The result of the newest discovery or import of every host, by name."""
+        with self._transactions.read() as connection:
+            loader = Loader(RecordReader(connection))
+            for batch in _batches(connection.execute(_newest_rows()).all()):
+                pairs = _fetch(connection, loader, {row.facts for row in batch if row.facts})
+                facts_by_digest = {
+                    digest: loader.facts(digest, *pair) for digest, pair in pairs.items()
+                }
+                yield from (_result(row, facts_by_digest) for row in batch)
+                loader.forget_systems()
+
     def undiscovered(self) -> dict[str, str]:
         """Host -> why its latest discovery failed, for every host where it did."""
         latest = (

@@ -113,7 +113,8 @@ def _row(
     figures = stored.figures.get(host.name)
     look = stored.looks.get(host.name)
     run = stored.held.get(host.name)
-    gaps = tuple(_gaps(figures, look, oldest, feed_is_stale))
+    patched = stored.patched.get(host.name, 0)
+    gaps = tuple(_gaps(figures, look, patched, oldest, feed_is_stale))
     run_state = stored.runs.get(run) if run else None
     decisions = figures.findings if figures else None
     return StatusHost(
@@ -126,7 +127,7 @@ def _row(
         overdue=figures.overdue if figures else None,
         reboot_required=figures.reboot_required if figures else None,
         looked_at=timestamp(figures.taken) if figures else None,
-        patched_at=timestamp(stored.patched.get(host.name, 0)) or None,
+        patched_at=timestamp(patched) or None,
         held_by=run,
         held_state=run_state,
         decisions=decisions,
@@ -146,6 +147,7 @@ def _row(
 def _gaps(
     figures: HostFigures | None,
     look: LastLook | None,
+    patched: int,
     oldest: int,
     feed_is_stale: Callable[[tuple[str, ...]], bool],
 ) -> Iterator[Gap]:
@@ -158,6 +160,8 @@ def _gaps(
         return
     if figures.taken < oldest:
         yield Gap.OLD_LOOK
+    if figures.taken < patched:
+        yield Gap.PATCHED_SINCE
     if figures.pending is None:
         yield Gap.UPDATES_UNREAD
     elif figures.faulty_repositories or 0 < figures.lists_fetched < oldest:
@@ -284,6 +288,9 @@ def _count(name: str | None, hosts: Collection[StatusHost]) -> StatusCount:
         attention=needs[Need.ATTENTION],
         held=sum(host.held_by is not None for host in hosts),
         unknown=sum(bool(host.unknown) for host in hosts),
+        updates_known=sum(host.pending is not None for host in hosts),
+        reboot_known=sum(host.reboot_required is not None for host in hosts),
+        findings_known=sum(host.findings is not None for host in hosts),
         gaps={gap: gaps[gap] for gap in Gap if gaps[gap]},
         findings={decision: findings[decision] for decision in Decision},
         overdue_findings=sum(host.overdue or 0 for host in hosts),
