@@ -66,8 +66,8 @@ def contestants(root: Path) -> Iterator[tuple[str, Callable[[], Cost]]]:
     ansible = PATCHCTL.parent / "ansible-inventory"
     sources = root / "inventory"
     yield "ansible-inventory --list", lambda: command([ansible, "-i", sources, "--list"])
-    yield "lint", lambda: command([PATCHCTL, "-C", root, "inventory", "lint"])
-    yield "status", lambda: command([PATCHCTL, "-C", root, "rollout", "status"])
+    yield "lint", lambda: command([PATCHCTL, "inventory", "lint"], cwd=root)
+    yield "status", lambda: command([PATCHCTL, "rollout", "status"], cwd=root)
     yield "show <TAB>", completing(root, "inventory show host0")
     yield "--limit <TAB>", completing(root, "inventory list --limit host0")
     yield "--host <TAB>", completing(root, "rollout retry --host host0")

@@ -64,6 +64,7 @@ class TestHelpIsLight:
             "patchctl.cli.groups",
             "patchctl.cli.output",
             "patchctl.cli.pager",
+            "patchctl.cli.quick_values",
             "patchctl.cli.state",
             "patchctl.errors",
             "patchctl.protocol",
