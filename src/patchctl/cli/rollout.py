@@ -357,6 +357,7 @@ def promote(
     steer(ctx, ident, CommandKind.PROMOTE, ring="", reason=reason, form=form)
 
 
+@app.command()
 def logs(
     ctx: typer.Context,
     host: Annotated[
