@@ -11,7 +11,9 @@ from patchctl.models.run_status import RingStatus, RunStatus
 
 def status(**hosts: int) -> RunStatus:
     ring = RingStatus(name="staging", state=RingState.RUNNING, hosts=hosts)
-    return RunStatus(run="r-1", plan="sha256:0", state=RunState.RUNNING, rings=(ring,), hosts=())
+    return RunStatus(
+        run="r-1", plan="sha256:0", state=RunState.RUNNING, reason="", rings=(ring,), hosts=()
+    )
 
 
 def test_the_question_says_what_becomes_of_hosts_that_are_not_done() -> None:
