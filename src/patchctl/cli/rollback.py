@@ -58,11 +58,12 @@ def rollback(
 
     with Terminal(ctx, form, workspace) as terminal:
         rollouts, ident = opened(workspace, run)
-        shown = terminal.screen().of(rollouts)
         # Raises where there is nothing to undo, so that nobody is asked for nothing.
         groups = rollouts.before_undo(ident, hosts=host or (), force=force)
         output.show(UndoQuestionView(ident, rollouts.view(ident).plan.digest, groups), form)
         confirm(f"Undo run {ident}?", yes=yes)
+        # Only now: a live table would overwrite the question.
+        shown = terminal.screen().of(rollouts)
         terminal.begin(ident)
         terminal.finish(
             advance.roll_back(shown, ident, reason=reason, hosts=host or (), force=force)
