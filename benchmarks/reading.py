@@ -41,6 +41,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("audit", "show", "--host", "host00042"),
     ("audit", "verify"),
     ("feeds", "status"),
+    ("status",),
+    ("status", "-o", "json"),
     ("exceptions", "list", "-o", "json"),
     ("inventory", "list"),
 )

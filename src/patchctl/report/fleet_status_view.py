@@ -78,6 +78,8 @@ class FleetStatusView(RowsView):
             notes.append(f"{more(hidden, 'host')}: --all shows them")
         for note in notes:
             yield Note(note)
+        if not self.status.hosts:
+            yield Note("no host fits what was asked", kept=True)
 
     def _fitting(self, notes: int) -> tuple[list[Title | Lines | Table], Sequence[StatusHost]]:
         """What stands above the hosts, and the hosts that fit below it. The fewer lines there are,

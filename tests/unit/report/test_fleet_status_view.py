@@ -180,6 +180,11 @@ def test_a_long_name_does_not_break_the_counts() -> None:
     assert any(line.startswith("ring the-production-of-everything") for line in lines)
 
 
+def test_no_host_is_an_answer() -> None:
+    _, notes = text(FleetStatusView(status()))
+    assert notes[-1] == "no host fits what was asked"
+
+
 def test_json_has_every_field_of_the_contract() -> None:
     data = msgspec.to_builtins(FleetStatusView(status(BAD)).data())
     assert {"as_of", "hosts", "counts"} <= data.keys()

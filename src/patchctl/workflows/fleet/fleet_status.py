@@ -235,6 +235,7 @@ def _urgency(host: StatusHost) -> tuple[Any, ...]:
         -decisions.get(Decision.ACT, 0),
         not host.security,
         not host.reboot_required,
+        not host.restart_needed,
         not host.needs,
         not host.unknown,
         -decisions.get(Decision.OUT_OF_CYCLE, 0),
