@@ -154,7 +154,7 @@ class TestManyHosts:
     def test_rings_have_their_counts_by_state(self, large: World) -> None:
         lines = shown(large, len(large.entries), 80, 24)
         assert any(
-            " ".join(line.split()) == "production done 400 399 succeeded, 1 undone"
+            " ".join(line.split()) == "production partial 400 399 succeeded, 1 undone"
             for line in lines
         )
 
@@ -252,7 +252,7 @@ def test_an_approval_says_what_it_approves() -> None:
     assert asked is not None
     assert at(run, len(run.entries)).status.rings[2].state is RingState.WAITING
     assert approval_lines(RUN, asked) == [
-        "Approve ring production of run r-1: 400 hosts in 8 waves, budget 50 %, worst case 400",
+        "Approve ring production of run r-1: 400 hosts in 8 waves, budget 50%, worst case 400",
         "  1 package update: web 2",
     ]
 
