@@ -50,7 +50,7 @@ def refused(workspace: Path, *arguments: str, code: int = 2) -> str:
             HOSTS + "    b: {patch_ring: prodction}\n",
             "inventory/hosts.yml:4: host b: patch_ring says 'prodction', which is not a ring",
         ),
-        ("patchctl.yml", "rings: [\n", "patchctl.yml:2: not YAML: "),
+        ("patchctl.yml", "rings: [\n", "patchctl.yml:2: not valid YAML: "),
     ],
     ids=["broken", "twice", "unknown-ring", "settings"],
 )
@@ -67,7 +67,7 @@ def test_a_hook_that_ansible_cannot_run_stops_a_plan(site: Path, verb: list[str]
     (site / "patchctl.yml").write_text(HOOKS)
     (site / "hooks/drain.yml").write_text("- name: Out\n  command: 'open\n")
     (site / "hooks/undrain.yml").write_text("[]")
-    assert refused(site, *verb).startswith("patchctl: hooks/drain.yml:3: not YAML: ")
+    assert refused(site, *verb).startswith("patchctl: hooks/drain.yml:3: not valid YAML: ")
     (site / "hooks/drain.yml").write_text("- command: x\n- hosts: all\n")
     assert refused(site, *verb).startswith("patchctl: hooks/drain.yml:2: this is a playbook")
 
@@ -106,7 +106,7 @@ def test_a_hook_that_broke_after_the_plan_stops_its_rollout(lab: Lab, workspace:
     path = plan(workspace)["path"]
     (workspace / "hooks/undrain.yml").write_text("- debug:\n- debug: [\n")
     line = refused(workspace, "-q", "rollout", path, "--yes", "-o", "json")
-    assert line.startswith("patchctl: hooks/undrain.yml:3: not YAML: ")
+    assert line.startswith("patchctl: hooks/undrain.yml:3: not valid YAML: ")
     assert answer(workspace, "rollout", "list") == {"runs": []}
     assert lab.check(HOST, "ls /var/lib/patchctl 2>/dev/null || true") == ""
 

@@ -141,10 +141,12 @@ class Document:
             node = yaml.compose(text, Loader=_Core)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self._add(
-                mark.line + 1 if mark else 1,
-                f"not valid YAML: check the indentation here ({error.problem or error.context})",
-            )
+            what = error.problem or error.context
+            if isinstance(error, yaml.composer.ComposerError):  # such as a second document
+                told = ", ".join(filter(None, (error.context, error.problem)))
+            else:
+                told = f"check the indentation here ({what})"
+            self._add(mark.line + 1 if mark else 1, f"not valid YAML: {told}")
             return empty
         except yaml.YAMLError as error:
             self._add(1, f"not valid YAML: {str(error).splitlines()[0]}")

@@ -89,10 +89,10 @@ def check(path: Path, shown: str) -> None:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         what = error.problem or error.context
-        raise InvalidInputError(f"not YAML: {what}", where=shown, line=line) from error
+        raise InvalidInputError(f"not valid YAML: {what}", where=shown, line=line) from error
     except (yaml.YAMLError, RecursionError) as error:
         what = str(error).splitlines()[0]
-        raise InvalidInputError(f"not YAML: {what}", where=shown, line=1) from error
+        raise InvalidInputError(f"not valid YAML: {what}", where=shown, line=1) from error
     if problems:
         problems.sort(key=lambda problem: problem[0])
         raise InvalidInputError(

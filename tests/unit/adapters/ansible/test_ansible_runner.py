@@ -244,7 +244,7 @@ class TestALeftover:
         assert processes.is_alive(leftover)
 
     def test_what_another_kind_of_worker_carries_is_not_called_ended(self, desk: Desk) -> None:
-        with desk.runner() as runner, pytest.raises(AdapterError, match="is no process"):
+        with desk.runner() as runner, pytest.raises(AdapterError, match="is not a process"):
             runner.reap({"worker": "far-away", "ticket": 7})
 
 

@@ -49,10 +49,10 @@ def test_what_ansible_can_read_is_taken(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "what"),
     [
-        ("- name: a\n  command: 'open\n", 3, "not YAML: "),
-        ("- command: x\n\t- tab\n", 2, "not YAML: "),
-        ("- debug:\n- a: [\n", 3, "not YAML: "),
-        ("- debug:\n---\n- debug:\n", 2, "not YAML: "),
+        ("- name: a\n  command: 'open\n", 3, "not valid YAML: "),
+        ("- command: x\n\t- tab\n", 2, "not valid YAML: "),
+        ("- debug:\n- a: [\n", 3, "not valid YAML: "),
+        ("- debug:\n---\n- debug:\n", 2, "not valid YAML: "),
         ("command: /bin/true\n", 1, "a hook is a list of tasks, each begins with `- `"),
         ("just words\n", 1, "a hook is a list of tasks, each begins with `- `"),
         ("- debug:\n- words\n", 2, "a task must be a mapping (key: value)"),
@@ -68,7 +68,7 @@ def test_what_ansible_can_read_is_taken(tmp_path: Path, text: str) -> None:
         ("- block:\n    - name: only\n", 2, "the task does nothing"),
         ("- block: {command: a}\n", 1, "block is a list of tasks"),
         ("- debug:\n    msg: {{ host }}\n", 2, "put a value that begins with {{ in quotes"),
-        ("[" * 5000, 1, "not YAML: "),
+        ("[" * 5000, 1, "not valid YAML: "),
     ],
 )
 def test_what_it_cannot_read_is_refused_with_its_line(
