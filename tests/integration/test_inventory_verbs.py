@@ -162,7 +162,9 @@ class TestDiff:
         commit(site)
         (site / "inventory" / "hosts.yml").write_text(HOSTS)
         code, answer, said = run(site, capsys, "diff", "HEAD")
-        assert (code, answer) == (2, None)
+        assert code == 2
+        assert isinstance(answer, dict)
+        assert answer["error"]["message"].startswith("HEAD: inventory/hosts.yml")
         assert said.startswith("patchctl: HEAD: inventory/hosts.yml:")
         assert run(site, capsys, "diff", "HEAD~1")[0] == 0
 
