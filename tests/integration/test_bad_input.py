@@ -34,7 +34,11 @@ def site(tmp_path: Path) -> Path:
 def refused(workspace: Path, *arguments: str, code: int = 2) -> str:
     """Return the error line of a command that changed nothing."""
     done = run(workspace, *arguments)
-    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert done.returncode == code, done.stderr
+    if "json" in arguments:
+        assert json.loads(done.stdout)["error"]["exit_code"] == code
+    else:
+        assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     return line
 
@@ -73,8 +77,9 @@ def test_a_hook_that_ansible_cannot_run_stops_a_plan(site: Path, verb: list[str]
 
 
 def test_an_unknown_word_is_an_unknown_command_and_not_a_missing_plan(site: Path) -> None:
-    line = refused(site, "rollout", "stauts")
-    assert line.startswith("patchctl: 'stauts' is neither a command nor a plan; commands: abort,")
+    assert "No such command 'stauts'. Did you mean 'status'" in refused(site, "rollout", "stauts")
+    line = refused(site, "rollout", "tuesday")
+    assert line.startswith("patchctl: 'tuesday' is neither a command nor a plan; commands: abort,")
     assert "no plan 'plans/gone.lock'" in refused(site, "rollout", "plans/gone.lock", "--yes")
 
 
