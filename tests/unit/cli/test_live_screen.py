@@ -23,6 +23,7 @@ from patchctl.report.live_view import draw
 
 UNIT = Path(__file__).parents[1]
 SIZES = [(80, 24), (120, 40), (200, 60)]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
 KEYS = "p pause   a approve   l a host's log   q leave"
 
 # hosts, seq (from the end), how it ends
@@ -125,8 +126,9 @@ class Terminal:
 
     def end(self) -> None:
         """Wait until the program has ended."""
+        end = time.monotonic() + 30
         while self.feed(5):
-            pass
+            assert time.monotonic() < end, f"it does not end:\n{self.text}"
         self.child.close()
 
     @property
@@ -137,6 +139,13 @@ class Terminal:
 
     def press(self, keys: str) -> None:
         self.child.send(keys)
+
+
+def _heeds_signals() -> None:
+    """Stop ignoring signals: the caller of the tests may ignore them (nohup, a background job), and
+    programs that are started would inherit that."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
@@ -150,6 +159,7 @@ def terminal(
     child = pexpect.spawn(
         sys.executable, ["-c", PROGRAM, str(hosts), str(back), kind, str(log)],
         env=environment, encoding="utf-8", timeout=30, dimensions=(height, width),
+        preexec_fn=_heeds_signals,
     )  # fmt: skip
     try:
         yield Terminal(child, width, height, log)
@@ -210,17 +220,15 @@ class TestTheTerminalIsAsBefore:
             shown.until("RuntimeError: broken")
             assert not shown.is_raw
 
-    @pytest.mark.parametrize(
-        "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
-    )
+    @pytest.mark.parametrize("number", SIGNALS)
     def test_after_a_signal(self, tmp_path: Path, number: signal.Signals) -> None:
         with terminal(tmp_path) as shown:
             shown.until(KEYS)
             assert shown.is_raw
             shown.child.kill(number)
-            while shown.feed(5):
-                if not shown.is_raw:
-                    break
+            end = time.monotonic() + 30
+            while shown.feed(5) and shown.is_raw:
+                assert time.monotonic() < end, "the signal has no effect"
             assert not shown.is_raw
 
     def test_while_it_is_stopped_and_then_the_screen_comes_back(self, tmp_path: Path) -> None:
