@@ -97,7 +97,7 @@ FIRST, STEP = ("cohorts", 0), ("cohorts", 0, "transitions", 0)
         ),
         (put("rings", 0, "undrain_sees", value=["a"]), "body.rings[0].undrain_sees: there is no h"),
         (put("rings", 0, "drain_sees", value=["a", "a"]), "drain_sees: group 'a' is listed twice"),
-        (put("rings", 0, "drain_sees", value=["a\nb"]), "drain_sees[0]: 'a\\nb' is no group's"),
+        (put("rings", 0, "drain_sees", value=["a\nb"]), "drain_sees[0]: 'a\\nb' is not a group"),
         (put("rings", 2, "undrain", value="x.yml"), "body.rings[2].undrain: 'x.yml' lies in the"),
         (
             put("rings", 2, "undrain", value="hooks/{{ lookup('pipe', 'id') }}"),

@@ -44,7 +44,7 @@ def test_a_picture_does_not_change_while_the_run_goes_on() -> None:
 def test_the_engine_is_looked_at_from_outside_its_own_view() -> None:
     """The screen gets entries, and its pictures share nothing with the engine."""
     world = World(plan(three_rings(), SIX))
-    onlooker = Onlooker(lambda run: TimedView(run, world.plan))
+    onlooker = Onlooker(lambda run: at(world, len(world.entries)))
     seen: list[RunView] = []
 
     class Screen:

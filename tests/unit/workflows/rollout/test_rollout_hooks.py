@@ -50,7 +50,7 @@ class Site:
     def write(self, text: str) -> None:
         (self.root / HOOK).write_text(text)
 
-    def plan(self, *, digests: bool = True) -> Plan:
+    def plan(self, package: str = "curl", *, digests: bool = True) -> Plan:
         rings = [
             structs.replace(plain_ring(name), drain=HOOK) for name in ("staging", "production")
         ]
@@ -60,7 +60,7 @@ class Site:
             snapshot=snapshot(*(host_result(name, facts()) for name in self.hosts)),
             selection=Selection(mode=SelectionMode.SECURITY),
             settings=settings(*rings),
-            resolutions=[resolution(name, transition("curl")) for name in self.hosts],
+            resolutions=[resolution(name, transition(package)) for name in self.hosts],
             left_out=[],
             hooks=hook_files.read(self.root, [HOOK]).files if digests else (),
         )

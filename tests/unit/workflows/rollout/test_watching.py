@@ -45,7 +45,7 @@ class TestPictures:
     def test_a_run_without_ended_hosts_has_the_pace_of_an_earlier_one(self, site: Site) -> None:
         first = waits(site)
         site.rollouts.request(first, CommandKind.ABORT)
-        second = site.rollouts.start(site.plan())
+        second = site.rollouts.start(site.plan("wget"))
         watcher = onlooker(site.rollouts)
         watcher.open(second)
         picture = watcher.picture()
