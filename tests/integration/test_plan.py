@@ -231,7 +231,7 @@ def test_nothing_to_do_is_no_error(lab: Lab, workspace: Path) -> None:
     ("arguments", "says"),
     [
         (["create", "--all", "--package", "x"], "exclude each other"),
-        (["create", "--package", "a b"], "no package name"),
+        (["create", "--package", "a b"], "is not a package name"),
         (["create", "--limit", "nowhere"], "no such host or group"),
         (["create", "--out", "/nowhere/plans/x.lock"], "folder does not exist"),
         (["create", "--snapshot", "s-none"], "no snapshot"),
