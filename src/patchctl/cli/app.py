@@ -255,9 +255,15 @@ def _usage(error: Exception) -> bool:
 
 def _as_data(error: Exception, code: int, arguments: Sequence[str]) -> None:
     """The same error for a program that asked for its result as data."""
+    named = _named_format(arguments)
+    if not named:
+        return
     from ..models.failure import failure
 
-    output.show_failure(failure(error, code), _named_format(arguments))
+    # Stdout may be full or closed. The line on stderr and the exit code say what is wrong.
+    with contextlib.suppress(OSError):
+        output.show_failure(failure(error, code), named)
+        sys.stdout.flush()
 
 
 def _named_format(arguments: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Iterable
 
 from ..errors import UsageError
 from .error_view import ErrorView
@@ -34,10 +35,10 @@ class CsvRenderer:
         self._write([view.fields()], screen)
         self._write(([_cell(value, screen) for value in row] for row in view.rows()), screen)
 
-    def _write(self, rows: object, screen: Screen) -> None:
+    def _write(self, rows: Iterable[Iterable[object]], screen: Screen) -> None:
         text = io.StringIO()
         # Texts stand in quotes, so that a semicolon in them begins no cell anywhere.
-        csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(rows)  # type: ignore[arg-type]
+        csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(rows)
         screen.encoded(text.getvalue().encode())
 
 

@@ -379,6 +379,17 @@ class TestExitCodes:
             assert [part["line"] for part in problem["problems"]] == [1, 2]
             assert problem["message"] in err.replace("patchctl: ", "")
 
+    def test_a_full_disk_under_the_data_leaves_the_line_and_the_code(self, tmp_path: Path) -> None:
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "patchctl", "-C", str(tmp_path), "status", "-o", "json"],
+                stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
+                check=False,
+            )  # fmt: skip
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert "no patchctl.yml" in done.stderr
+
     def test_a_wrong_option_is_data_too(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert command_line.main(["assess", "--limt", "x", "-o", "json"]) == 2
         assert json.loads(capsys.readouterr().out)["error"]["kind"] == "NoSuchOption"
